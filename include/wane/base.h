@@ -1,0 +1,56 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane/base.h: version, export marks and the small set of atomic operations that the inline paths need.
+ *
+ * The public headers need neither <stdatomic.h> nor any library: they use the compilers' __atomic built-ins, so
+ * that the same text is C17 and C++17. Loads and stores are named by their order.
+ */
+#ifndef WANE_BASE_H
+#define WANE_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WANE_VERSION_MAJOR 0
+#define WANE_VERSION_MINOR 1
+#define WANE_VERSION_PATCH 0
+
+#if UINTPTR_MAX != 0xffffffffffffffffu
+#error "libwane needs a 64-bit machine: its object header keeps count, flags and type in one 64-bit word"
+#endif
+
+#ifdef __cplusplus
+#define WANE__BEGIN extern "C" {
+#define WANE__END }
+#else
+#define WANE__BEGIN
+#define WANE__END
+#endif
+
+#define WANE_API __attribute__((visibility("default")))
+
+/*
+ * An inline function of the API is also an exported symbol: a compiler that does not inline it calls the library's.
+ * One file of the library defines WANE__EMIT and so gives each its body there.
+ */
+#ifdef WANE__EMIT
+#define WANE_INLINE WANE_API
+#else
+#define WANE_INLINE extern inline __attribute__((gnu_inline))
+#endif
+#define WANE__HELPER extern inline __attribute__((gnu_inline, always_inline))
+
+#define wane__likely(x) __builtin_expect(!!(x), 1)
+#define wane__unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Orders memory accesses for the compiler only: what membarrier(2) completes on the other side. */
+#define wane__compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+#define wane__load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define wane__load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define wane__store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define wane__store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/check.h: assertions by level, the log, and the end of a program that misuses the library.
+ *
+ * WANE_CHECKS is 0 (none), 1 (cheap: constant time, off the fast paths) or 2 (full: anything).
+ */
+#ifndef WANE_BASE_CHECK_H
+#define WANE_BASE_CHECK_H
+
+#include <stdbool.h>
+
+#ifndef WANE_CHECKS
+#define WANE_CHECKS 1
+#endif
+
+/* Levels of log lines, as wane_set_log documents them. */
+enum { WANE__LOG_ERROR = 1, WANE__LOG_WARNING = 2, WANE__LOG_INFO = 3 };
+
+/* One line to the log. Any thread; formats on the stack; takes no lock. */
+void wane__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line to the log, then abort(). */
+_Noreturn void wane__fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Where log lines go: fn and arg are set together; NULL means standard error. */
+void wane__log_set(void (*fn)(int level, const char *line, void *arg), void *arg);
+
+_Noreturn void wane__check_failed(const char *condition, const char *file, int line);
+
+#if WANE_CHECKS >= 1
+#define WANE__CHECK(cond) ((cond) ? (void)0 : wane__check_failed(#cond, __FILE__, __LINE__))
+#else
+#define WANE__CHECK(cond) ((void)sizeof(cond))
+#endif
+#if WANE_CHECKS >= 2
+#define WANE__CHECK_FULL(cond) ((cond) ? (void)0 : wane__check_failed(#cond, __FILE__, __LINE__))
+#else
+#define WANE__CHECK_FULL(cond) ((void)sizeof(cond))
+#endif
+
+/*
+ * A random pause at a critical point, in builds with gc_stress: widens the windows that a test must hit.
+ * Seeded by WANE_STRESS_SEED in the environment.
+ */
+#ifdef WANE_GC_STRESS
+#if WANE_GC_STRESS
+#define WANE__PAUSE_ENABLED 1
+#endif
+#endif
+#ifdef WANE__PAUSE_ENABLED
+void wane__pause(void);
+#else
+static inline void wane__pause(void) {}
+#endif
+
+#endif
