@@ -1,0 +1,57 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane.h: reference counted objects for threaded programs.
+ *
+ * What each call promises:
+ *
+ *   call                             waits      user code  in a guard  in a callback  in a signal handler
+ *   wane_retain                      wait-free  no         yes         yes            no
+ *   wane_release, wane_clear, AUTO   (1)        yes        yes         yes (2)        no
+ *   wane_new, _new_extra, _new_at    lock-free  no         yes         yes            no
+ *   wane_share, wane_is_unique,
+ *     wane_immortalize               lock-free  no         yes         yes            no
+ *   wane_refcount, _typeof, _sizeof,
+ *     _is_immortal                   wait-free  no         yes         yes            yes
+ *   wane_slot_load, _peek, _init     wait-free  no         yes         yes            peek only
+ *   wane_slot_store, _give, _swap,
+ *     _take, _clear, _cas            (1)        no         yes         yes            no
+ *   wane_guard_enter, _leave         wait-free  no         yes         yes            no
+ *   wane_defer, wane_defer_node_add  lock-free  no         yes         yes            no
+ *   wane_visit, wane_visit_n         wait-free  no         -           trace only     no
+ *   wane_weak_new                    short lock no         yes         yes            no
+ *   wane_weak_get                    lock-free  no         yes         yes            no
+ *   wane_thread_attach               short lock no         yes         yes            no
+ *   wane_thread_detach               short lock no         aborts      no             no
+ *   wane_flush, wane_flush_for       waits      yes        aborts      -EDEADLK       no
+ *   wane_poll                        no         yes        yes         returns 0      no
+ *   wane_option_set, _get            wait-free  no         yes         yes            no
+ *   wane_set_log                     wait-free  no         yes         yes            no
+ *   wane_stats_get                   no         no         yes         yes            no
+ *   wane_trim                        short      no         yes         yes            no
+ *   wane_type_forget                 short      no         yes         yes            no
+ *   wane_shutdown                    waits      yes        aborts      does nothing   no
+ *   wane_version                     wait-free  no         yes         yes            yes
+ *
+ * (1) Lock-free, except that a thread which has deferred more than `deferred_bytes` waits up to `stall_limit_us`,
+ *     never inside a guard; counted as a stall.
+ * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
+ *
+ * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
+ * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
+ * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
+ * when no thread record is to be had. Leaving a call by longjmp is an error.
+ */
+#ifndef WANE_H
+#define WANE_H
+
+#include <wane/base.h>
+#include <wane/control.h>
+#include <wane/guard.h>
+#include <wane/object.h>
+#include <wane/slot.h>
+#include <wane/thread.h>
+#include <wane/type.h>
+#include <wane/weak.h>
+
+#endif

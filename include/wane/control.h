@@ -1,0 +1,88 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane/control.h: options, the log, statistics, giving memory back, the end.
+ */
+#ifndef WANE_CONTROL_H
+#define WANE_CONTROL_H
+
+#include <wane/base.h>
+
+WANE__BEGIN
+
+/*
+ * Sets or reads an option. Each may be changed at any time, and be set by WANE_<NAME> in the environment (not for
+ * setuid programs), which is read before the first use.
+ *
+ *   name               unit     default       range                what
+ *   deferred_bytes     bytes    33554432      65536 .. 2^40        what a thread may defer before it helps, then waits
+ *   stall_limit_us     us       1000          0 .. 10^7            longest single wait imposed on a thread
+ *   guard_warn_ms      ms       10000         0 (never) .. 10^9    a guard older than this is named in the log
+ *   trim_delay_ms      ms       1000          0 .. 10^9            how long empty memory is kept before it is given back
+ *   max_threads        threads  65000         1 .. 65000           attached at the same time
+ *   collector_thread   0/1      1             0 .. 1               whether the library may have a thread of its own
+ *   membarrier         0/1      1             0 .. 1               0: fences instead of membarrier(2); before the first use only
+ *   leak_report        0/1      0             0 .. 1               wane_shutdown names what is alive
+ *
+ * Returns 0, -ENOENT for an unknown name, -EINVAL out of range (or NULL), -EBUSY for what can no longer be changed.
+ * Threads: any; wait-free; runs no user code.
+ */
+WANE_API int wane_option_set(const char *name, int64_t value);
+WANE_API int wane_option_get(const char *name, int64_t *ret);
+
+enum { WANE_LOG_ERROR = 1, WANE_LOG_WARNING = 2, WANE_LOG_INFO = 3 };
+
+/*
+ * Sends the library's lines (without newline) to fn; NULL sends them to standard error again. fn is called by any
+ * thread, inside any call, and must not call the library. A call of the old fn may still be running when this returns.
+ */
+WANE_API void wane_set_log(void (*fn)(int level, const char *line, void *arg), void *arg);
+
+#define WANE_STALL_BUCKETS 32
+
+/* Figures of the process. May grow: the caller sets struct_size to sizeof(wane_stats) and gets that much. */
+typedef struct wane_stats {
+    size_t struct_size;
+    size_t live_objects;       /* born and not yet dead; the library's own are not counted, weak references are */
+    size_t live_bytes;         /* their blocks, headers and rounding included */
+    size_t heap_bytes;         /* from the system and not given back */
+    size_t deferred_pending;   /* units and functions that wait: for a grace period, for settling, for the collector */
+    size_t deferred_bytes;     /* what the objects that wait take */
+    uint64_t epochs;           /* grace periods that ended */
+    uint64_t merges;           /* objects whose owner's count was added to the shared one */
+    uint64_t revocations;      /* those of them that were done without the owner */
+    uint64_t cycles_collected; /* objects freed by the cycle collector */
+    uint64_t stalls;           /* waits imposed on threads that did not ask to wait */
+    uint64_t stall_ns_max;
+    uint64_t stall_ns_total;
+    uint64_t overruns;         /* waits that ended without the bound being met */
+    uint64_t oldest_guard_ns;  /* age of the oldest open guard, as the collector saw it; 0: none that anybody waits for */
+    uint64_t collector_cpu_ns; /* CPU time of the library's thread */
+    uint64_t stall_histogram[WANE_STALL_BUCKETS]; /* bucket i: stalls of 2^i to 2^(i+1) - 1 ns */
+    size_t threads;            /* attached now */
+} wane_stats;
+
+/*
+ * Fills *ret. Returns 0, or -EINVAL when ret is NULL or its struct_size is smaller than the first version's (up to
+ * and including collector_cpu_ns).
+ * Threads: any; looks at each thread's record without waiting: the figures are those of slightly different moments.
+ */
+WANE_API int wane_stats_get(wane_stats *ret);
+
+/* Gives all empty memory back to the system now. Returns bytes. Threads: any; may wait for another call of it. */
+WANE_API size_t wane_trim(void);
+
+/*
+ * Ends the library's work in an orderly way: applies what is deferred, reports what is alive when `leak_report` is
+ * set, stops the library's thread. Optional. Calls still work after it; the thread does not start again.
+ * In a callback it does nothing. Aborts with one line inside a guard.
+ * Threads: any; waits; runs user code.
+ */
+WANE_API void wane_shutdown(void);
+
+/* "0.1.0": of the library that is linked, not of the header. */
+WANE_API const char *wane_version(void);
+
+WANE__END
+
+#endif

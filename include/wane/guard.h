@@ -1,0 +1,70 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane/guard.h: read-side sections, and functions that run after all that were open have ended.
+ *
+ * Inside a guard a pointer borrowed from a slot (wane_slot_peek) stays valid until the guard ends, as long as no unit
+ * under which it was read is released, given away or handed over meanwhile. Guards nest, never wait and hold up
+ * nothing but the reclamation of memory.
+ */
+#ifndef WANE_GUARD_H
+#define WANE_GUARD_H
+
+#include <wane/layout.h>
+
+WANE__BEGIN
+
+WANE_API void wane__guard_enter_slow(void);
+WANE_API void wane__guard_leave_slow(void);
+
+/*
+ * Enters a guard.
+ * Threads: any; wait-free after the thread's first call; no memory barrier where membarrier(2) works. May be called
+ * inside a guard and in every callback but `trace`.
+ */
+WANE_INLINE void wane_guard_enter(void) {
+    struct wane__thread *t = wane__self;
+    uint64_t epoch = wane__load_acquire(&wane__epoch); /* [order:guard] */
+    if (wane__likely(t->nest == 0 && (int64_t)epoch > 0)) {
+        wane__store_relaxed(&t->guard, epoch);
+        wane__compiler_barrier();
+        t->nest = 1;
+        return;
+    }
+    wane__guard_enter_slow();
+}
+
+/*
+ * Leaves the guard that was entered last. A thread that exits inside a guard leaves it.
+ * Errors: leaving without having entered ends the program with one line.
+ */
+WANE_INLINE void wane_guard_leave(void) {
+    struct wane__thread *t = wane__self;
+    if (wane__likely(t->nest == 1)) {
+        t->nest = 0;
+        wane__store_release(&t->guard, (uint64_t)0); /* [order:guard] */
+        return;
+    }
+    wane__guard_leave_slow();
+}
+
+/*
+ * Runs fn(arg) once every guard that is open now, in any thread, has ended: for memory that readers may still see.
+ * Calls of one thread run in their order, on the collector thread or where the table in wane.h says that user code may run.
+ *
+ * fn: not NULL. Returns 0, -ENOMEM, -EAGAIN (no thread record), or -EINVAL when fn is NULL.
+ * Threads: any; lock-free but for its malloc; may be called inside a guard.
+ */
+WANE_API int wane_defer(void (*fn)(void *arg), void *arg);
+
+/* The same with memory of the caller's, which cannot fail: the node must stay until fn is called, which may free it. */
+typedef struct wane_defer_node {
+    struct wane_defer_node *wane__next;
+    void (*wane__fn)(void *arg);
+    void *wane__arg;
+} wane_defer_node;
+WANE_API void wane_defer_node_add(wane_defer_node *node, void (*fn)(void *arg), void *arg);
+
+WANE__END
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane/object.h: making, holding and letting go of objects.
+ *
+ * A pointer to an object stands for one unit (a reference that counts) unless it is borrowed. "borrowed" arguments
+ * stay the caller's, "consumed" ones pass to the callee. Every object argument may be NULL. Design: docs/design/count.md.
+ */
+#ifndef WANE_OBJECT_H
+#define WANE_OBJECT_H
+
+#include <wane/layout.h>
+#include <wane/type.h>
+
+WANE__BEGIN
+
+/* A place in a program, for reports of allocations. Static storage. */
+typedef struct wane_site {
+    const char *file;
+    int line;
+    const char *function;
+} wane_site;
+
+/*
+ * Makes an object of type t: zeroed payload of t->size bytes (and `extra` bytes behind it), 16-aligned, one unit.
+ *
+ * t: registered at its first use. extra: bytes. site: where, for reports; NULL is allowed.
+ * Returns the payload, or NULL with errno ENOMEM (no memory), EAGAIN (no thread record to be had), ENOSPC (65,535
+ * types are registered) or EOVERFLOW (the size does not fit).
+ * Ownership: the caller releases the unit. The object counts for this thread without atomic read-modify-write.
+ * Threads: any; lock-free but for memory from the system; runs no user code.
+ */
+WANE_API void *wane_new_at(wane_type *t, size_t extra, const wane_site *site);
+WANE_API void *wane_new(wane_type *t);
+WANE_API void *wane_new_extra(wane_type *t, size_t extra);
+
+#define WANE__SITE                                                              \
+    (__extension__({                                                            \
+        static const wane_site wane__site = {__FILE__, __LINE__, __func__};     \
+        &wane__site;                                                            \
+    }))
+#define wane_new(t) wane_new_at((t), 0, WANE__SITE)
+#define wane_new_extra(t, extra) wane_new_at((t), (extra), WANE__SITE)
+
+/* The parts of retain and release that are not inline. */
+WANE_API void *wane__retain_slow(void *obj);
+WANE_API void wane__retain_odd(struct wane__header *h, uint64_t before);
+WANE_API void wane__release_slow(void *obj);
+
+/*
+ * Counts one more unit of h in t's bracket. False: nothing happened, t cannot count inline (no record, or fences are
+ * needed). The collector's mark is answered before the bracket ends.
+ */
+WANE__HELPER bool wane__retain_marked(struct wane__thread *t, struct wane__header *h) {
+    uint32_t owner = wane__load_relaxed(&h->owner);
+    if (wane__likely(owner == wane__load_relaxed(&t->match))) {
+        uint32_t n = wane__load_relaxed(&h->local) + 1;
+        if (wane__unlikely((int32_t)n < 0))
+            return false;
+        wane__store_relaxed(&h->local, n);
+        return true;
+    }
+    if (wane__unlikely(owner == WANE__OWNER_IMMORTAL))
+        return true;
+    if (wane__unlikely(wane__load_relaxed(&t->match) == WANE__MATCH_NOBODY))
+        return false;
+    uint64_t before = __atomic_fetch_add(&h->shared, WANE__COUNT_ONE, __ATOMIC_RELAXED);
+    if (wane__unlikely((before & (WANE__LIVE | WANE__WATCHED | WANE__IMMORTAL | WANE__COUNT_HUGE)) != WANE__LIVE))
+        wane__retain_odd(h, before);
+    return true;
+}
+
+/*
+ * Takes one more unit. The caller holds one, or borrows obj from a slot inside a guard.
+ *
+ * Returns obj.
+ * Ownership: the caller releases the new unit.
+ * Threads: any; wait-free (by the owner without atomic read-modify-write); runs no user code.
+ */
+WANE_INLINE void *wane_retain(void *obj) {
+    if (obj == NULL)
+        return NULL;
+    struct wane__thread *t = wane__self;
+    wane__bracket_enter(t);
+    bool counted = wane__retain_marked(t, wane__header_of(obj));
+    wane__bracket_leave(t);
+    return wane__likely(counted) ? obj : wane__retain_slow(obj);
+}
+
+/*
+ * Gives up one unit. The object dies with its last unit: finalizer, weak references, what its slots refer to,
+ * `destroy`, memory; all of that iteratively, whatever hangs on it.
+ *
+ * obj: consumed.
+ * Threads: any; the owner's is wait-free while it is not the last. May run user code (finalize, destroy), of this object and of others
+ * whose last unit this thread gave up earlier. Unless inside a guard, may wait up to `stall_limit_us` when this thread
+ * has deferred more than `deferred_bytes`.
+ * Errors: releasing an object that is dead ends the program with one line, where it can be seen.
+ */
+WANE_INLINE void wane_release(void *obj) {
+    if (obj == NULL)
+        return;
+    struct wane__header *h = wane__header_of(obj);
+    struct wane__thread *t = wane__self;
+    wane__bracket_enter(t);
+    if (wane__likely(wane__load_relaxed(&h->owner) == wane__load_relaxed(&t->match))) {
+        uint32_t n = wane__load_relaxed(&h->local);
+        if (wane__likely(n > 1 && wane__load_relaxed(&h->candidate) != 0)) {
+            wane__store_relaxed(&h->local, n - 1);
+            wane__bracket_leave(t);
+            return;
+        }
+    }
+    wane__bracket_leave(t);
+    wane__release_slow(obj);
+}
+
+/*
+ * Releases what a variable holds and sets it to NULL, NULL first: wane_clear(&var), for a pointer of any type to an
+ * object. As wane_release otherwise.
+ */
+WANE_API void wane_clear(void *var);
+
+/*
+ * Gives up the bias, before an object is handed to threads that will count it as much as this one: all count
+ * atomically from now on. Never needed, only faster.
+ *
+ * obj: borrowed. Returns obj.
+ * Threads: any; does not wait: if another thread owns the object and is in the middle of counting it, the library
+ * finishes later. Runs no user code.
+ */
+WANE_API void *wane_share(void *obj);
+
+/*
+ * Whether the caller's unit is the only one. Units in slots and those that wait for their decrement count.
+ *
+ * obj: the caller holds a unit. NULL: false.
+ * Threads: any. By a thread that does not own the object it may take the bias away, and says false while the owner is
+ * in the middle of counting it. Runs no user code.
+ */
+WANE_API bool wane_is_unique(const void *obj);
+
+/*
+ * Makes an object immortal, for good: retain and release do nothing any more, and all that it refers to lives on.
+ * Counts above 2^30 do the same.
+ *
+ * obj: borrowed. Threads: any; does not wait; runs no user code.
+ */
+WANE_API void wane_immortalize(void *obj);
+WANE_API bool wane_is_immortal(const void *obj);
+
+/* What wane_refcount says of an immortal. */
+#define WANE_REFCOUNT_IMMORTAL ((size_t)UINT32_MAX)
+
+/*
+ * The units of an object, those included that wait for their decrement: exact when nobody counts it meanwhile.
+ * Returns 0 for NULL and WANE_REFCOUNT_IMMORTAL for an immortal. Threads: any; wait-free.
+ */
+WANE_API size_t wane_refcount(const void *obj);
+
+/* The type of an object; NULL for NULL. Threads: any; wait-free. */
+WANE_API wane_type *wane_typeof(const void *obj);
+
+/* The bytes that an object takes, header and rounding included; 0 for NULL. Threads: any; wait-free. */
+WANE_API size_t wane_sizeof(const void *obj);
+
+/* Releases the variable when it leaves its scope: WANE_AUTO struct node *n = wane_new(&node_type); */
+#define WANE_AUTO __attribute__((cleanup(wane__auto)))
+WANE_API void wane__auto(void *var);
+
+WANE__END
+
+/* A slot is no object: handing one to these is refused when compiling. */
+#ifdef __cplusplus
+void *wane_retain(wane_slot *) = delete;
+void wane_release(wane_slot *) = delete;
+void wane_clear(wane_slot *) = delete;
+void wane_clear(wane_slot **) = delete;
+void *wane_share(wane_slot *) = delete;
+#elif !defined(WANE__EMIT)
+extern struct wane__a_slot_is_no_object {
+    char wane__unused;
+} wane__a_slot_is_no_object;
+#define WANE__OBJECT(o) _Generic((o), wane_slot *: wane__a_slot_is_no_object, const wane_slot *: wane__a_slot_is_no_object, default: (o))
+#define WANE__VARIABLE(v) _Generic((v), wane_slot *: wane__a_slot_is_no_object, wane_slot **: wane__a_slot_is_no_object, default: (v))
+#define wane_retain(obj) wane_retain(WANE__OBJECT(obj))
+#define wane_release(obj) wane_release(WANE__OBJECT(obj))
+#define wane_share(obj) wane_share(WANE__OBJECT(obj))
+#define wane_clear(var) ((void)sizeof(*(var) == (void *)0), wane_clear(WANE__VARIABLE(var)))
+#endif
+
+#endif

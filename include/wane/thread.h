@@ -1,0 +1,49 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane/thread.h: threads, and waiting for what was deferred.
+ *
+ * A thread is attached by its first call that needs a record and detached when it exits. What it leaves behind
+ * (deferred decrements, memory) is taken over by the library.
+ */
+#ifndef WANE_THREAD_H
+#define WANE_THREAD_H
+
+#include <wane/base.h>
+
+WANE__BEGIN
+
+/*
+ * Attaches the calling thread now, to have the cost and the possible failure at a known place.
+ * Returns 0 (also when it is attached already), -EAGAIN when `max_threads` threads are attached, or -ENOMEM.
+ */
+WANE_API int wane_thread_attach(void);
+
+/*
+ * Detaches the calling thread before its exit. It is attached again by its next call. Objects that it made stay
+ * valid. Aborts with one line inside a guard.
+ */
+WANE_API void wane_thread_detach(void);
+
+/*
+ * Returns once every decrement that was deferred before the call, by any thread, is applied, and what died of it is
+ * destroyed; deferred functions that were due have run.
+ *
+ * Returns 0, or -EDEADLK inside a callback. Aborts with one line inside a guard, for which it would wait for ever.
+ * Threads: any; waits for guards of other threads; runs user code; synchronizes with the deaths that it caused.
+ */
+WANE_API int wane_flush(void);
+
+/* The same, for at most timeout_ns nanoseconds (0: one try). -ETIMEDOUT when that was too short; what was not done stays
+ * deferred. -EINVAL when negative. */
+WANE_API int wane_flush_for(int64_t timeout_ns);
+
+/*
+ * For event loops: applies what this thread deferred and may be applied by now; never waits.
+ * Returns how many decrements and functions it applied. Runs user code. Inside a callback it does nothing and returns 0.
+ */
+WANE_API size_t wane_poll(void);
+
+WANE__END
+
+#endif
