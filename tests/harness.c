@@ -25,6 +25,8 @@ static test_record **last_link = &first_test;
 static const char *volatile running;  // read by the signal handler
 static const char *skip_reason;
 static uint64_t seed;
+static int arg_count;
+static char **args;
 
 void test_register(test_record *t) {
     *last_link = t;
@@ -175,13 +177,13 @@ uint64_t test_random(test_rng *r) {
 uint64_t test_below(test_rng *r, uint64_t limit) { return test_random(r) % limit; }
 
 static void choose_seed(void) {
+    // 32 bits are enough and easier to copy.
+    seed = mix(test_now_ns() ^ (uint64_t)getpid() << 40) >> 32;
     const char *given = getenv("WANE_TEST_SEED");
     if (given != NULL && *given != '\0') {
         seed = strtoull(given, NULL, 0);
-    } else {
-        // 32 bits are enough and easier to copy.
-        seed = mix(test_now_ns() ^ (uint64_t)getpid() << 40) >> 32;
     }
+    seed = test_option("seed", seed);
     printf("seed %" PRIu64 "\n", seed);
     fflush(stdout);
 }
@@ -227,13 +229,27 @@ static void say_where_on_term(int sig) {
     raise(sig);
 }
 
-static bool wanted(const test_record *t, int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], t->name) == 0) {
-            return true;
+uint64_t test_option(const char *name, uint64_t unset) {
+    for (int i = 1; i + 1 < arg_count; i++) {
+        if (strncmp(args[i], "--", 2) == 0 && strcmp(args[i] + 2, name) == 0) {
+            return strtoull(args[i + 1], NULL, 0);
         }
     }
-    return argc < 2;
+    return unset;
+}
+
+static bool wanted(const test_record *t) {
+    bool named = false;
+    for (int i = 1; i < arg_count; i++) {
+        if (strncmp(args[i], "--", 2) == 0) {
+            i++;  // and its number
+        } else if (strcmp(args[i], t->name) == 0) {
+            return true;
+        } else {
+            named = true;
+        }
+    }
+    return !named;
 }
 
 static bool run_one(const test_record *t) {
@@ -251,12 +267,14 @@ static bool run_one(const test_record *t) {
 }
 
 int main(int argc, char **argv) {
+    arg_count = argc;
+    args = argv;
     signal(SIGTERM, say_where_on_term);
     choose_seed();
     unsigned ran = 0;
     unsigned skipped = 0;
     for (const test_record *t = first_test; t != NULL; t = t->next) {
-        if (!wanted(t, argc, argv)) {
+        if (!wanted(t)) {
             continue;
         }
         if (run_one(t)) {
