@@ -26,7 +26,7 @@ static const char *volatile running;  // read by the signal handler
 static const char *skip_reason;
 static uint64_t seed;
 static int arg_count;
-static char **args;
+static char **arg_list;
 
 void test_register(test_record *t) {
     *last_link = t;
@@ -231,8 +231,8 @@ static void say_where_on_term(int sig) {
 
 uint64_t test_option(const char *name, uint64_t unset) {
     for (int i = 1; i + 1 < arg_count; i++) {
-        if (strncmp(args[i], "--", 2) == 0 && strcmp(args[i] + 2, name) == 0) {
-            return strtoull(args[i + 1], NULL, 0);
+        if (strncmp(arg_list[i], "--", 2) == 0 && strcmp(arg_list[i] + 2, name) == 0) {
+            return strtoull(arg_list[i + 1], NULL, 0);
         }
     }
     return unset;
@@ -241,9 +241,9 @@ uint64_t test_option(const char *name, uint64_t unset) {
 static bool wanted(const test_record *t) {
     bool named = false;
     for (int i = 1; i < arg_count; i++) {
-        if (strncmp(args[i], "--", 2) == 0) {
+        if (strncmp(arg_list[i], "--", 2) == 0) {
             i++;  // and its number
-        } else if (strcmp(args[i], t->name) == 0) {
+        } else if (strcmp(arg_list[i], t->name) == 0) {
             return true;
         } else {
             named = true;
@@ -268,7 +268,7 @@ static bool run_one(const test_record *t) {
 
 int main(int argc, char **argv) {
     arg_count = argc;
-    args = argv;
+    arg_list = argv;
     signal(SIGTERM, say_where_on_term);
     choose_seed();
     unsigned ran = 0;
