@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: 2026 The libwane authors
+# SPDX-License-Identifier: MIT
+#
+# installed.sh BUILD MESON: a program finds the installed library by pkg-config, is compiled,
+# linked and run, in C and C++ where there is a compiler, against the shared and the static library.
+set -eu
+
+build=$1 meson=$2
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+DESTDIR=$tmp/root "$meson" install -C "$build" --no-rebuild --quiet >/dev/null
+pc=$(find "$tmp/root" -name wane.pc)
+[ -n "$pc" ] || { echo 'wane.pc is not installed'; exit 1; }
+libdir=$(dirname "$(dirname "$pc")")
+
+# The prefix inside the file is the final one; the definitions say where it is now.
+prefix=$tmp/root$(pkg-config --variable=prefix "$pc")
+flags() { PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --define-variable=prefix="$prefix" "$@" wane; }
+
+cat >"$tmp/program.c" <<'END'
+#include <stdio.h>
+#include <string.h>
+#include <wane.h>
+
+int main(void) { return strcmp(wane_version(), VERSION) != 0; }
+END
+cp "$tmp/program.c" "$tmp/program.cc"
+version=-DVERSION="\"$(flags --modversion)\""
+
+# try COMPILER SOURCE
+try() {
+    command -v "$1" >/dev/null || { echo "skip: no $1"; return 0; }
+    # shellcheck disable=SC2046
+    "$1" "$version" $(flags --cflags) "$2" -o "$tmp/program" $(flags --libs)
+    LD_LIBRARY_PATH=$libdir "$tmp/program" || { echo "$1 $2: wrong version or crash"; exit 1; }
+    # shellcheck disable=SC2046
+    "$1" "$version" $(flags --cflags) "$2" -o "$tmp/program" "$libdir/libwane.a" \
+        $(flags --libs --static | sed 's/-lwane\>//')
+    "$tmp/program" || { echo "$1 $2, static: wrong version or crash"; exit 1; }
+}
+for compiler in gcc clang; do
+    try $compiler "$tmp/program.c"
+done
+for compiler in g++ clang++; do
+    try $compiler "$tmp/program.cc"
+done
