@@ -1,0 +1,214 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench/main.c: the one command. Runs every cell of every row in a process of its own, row by row, each row's columns
+ * in turn, round after round, and prints the table.
+ *
+ * This process never calls the library or a peer. A cell that crashes or hangs is shown as failed; the others go on.
+ */
+#include "peers.h"
+#include "table.h"
+#include "threads.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <wane.h>
+
+#define CELL_LIMIT_S 180
+
+struct options {
+    int rounds;
+    bool quick;
+    const char *only[16];
+    int only_count;
+    const char *json;
+    double idle_s;
+    int clock;
+};
+
+static const bench_row *const groups[] = {bench_count_rows, bench_guard_rows, bench_alloc_rows, bench_tree_rows,
+                                          bench_life_rows};
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static void companion(bench_thread *t) {
+    bench_thread_ready(t);
+    for (;;)
+        bench_sleep_ns(1000000000000u);
+}
+
+/* Each of our cells leaves nothing behind. */
+static void check_nothing_alive(const bench_row *row) {
+    wane_stats s = {.struct_size = sizeof(s)};
+    if (wane_flush() != 0 || wane_stats_get(&s) != 0)
+        bench_fail("%s: wane_flush failed", row->key);
+    if (s.live_objects != 0 || s.deferred_pending != 0)
+        bench_fail("%s: %zu objects alive, %zu deferred", row->key, s.live_objects, s.deferred_pending);
+}
+
+/* In the child. Servers have several threads: malloc and libstdc++ take short cuts in a process of one. */
+_Noreturn static void run_cell(const struct options *o, const bench_row *row, int column, struct bench_figure *ret) {
+    alarm(CELL_LIMIT_S);
+    bench_thread t;
+    bench_thread_start(&t, companion, NULL);
+    bench_run r = {.quick = o->quick, .idle_s = o->idle_s, .ret = ret};
+    row->columns[column].run(&r);
+    if (column == 0)
+        check_nothing_alive(row);
+    _exit(0);
+}
+
+static bool measure(const struct options *o, const bench_row *row, int column, struct bench_figure *shared) {
+    memset(shared, 0, sizeof(*shared));
+    pid_t child = fork();
+    if (child < 0)
+        bench_fail("fork: %s", strerror(errno));
+    if (child == 0)
+        run_cell(o, row, column, shared);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status == 0 && shared->done)
+        return true;
+    fprintf(stderr, "bench: %s, column %s: ", row->key, row->columns[column].name);
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "%s\n", strsignal(WTERMSIG(status)));
+    else
+        fprintf(stderr, "exit status %d\n", WEXITSTATUS(status));
+    return false;
+}
+
+static bool wanted(const struct options *o, const char *key) {
+    for (int i = 0; i < o->only_count; i++)
+        if (strncmp(key, o->only[i], strlen(o->only[i])) == 0)
+            return true;
+    return o->only_count == 0;
+}
+
+static void collect_rows(const struct options *o, struct bench_table *t) {
+    size_t most = 0;
+    for (size_t g = 0; g < GROUPS; g++)
+        for (const bench_row *row = groups[g]; row->key != NULL; row++)
+            most++;
+    t->rows = calloc(most, sizeof(*t->rows));
+    if (t->rows == NULL)
+        bench_fail("out of memory");
+    for (size_t g = 0; g < GROUPS; g++)
+        for (const bench_row *row = groups[g]; row->key != NULL; row++)
+            if (wanted(o, row->key))
+                t->rows[t->count++].row = row;
+    if (t->count == 0)
+        bench_fail("no row has that name; --list shows them");
+}
+
+static void run_round(const struct options *o, struct bench_table *t, int round, struct bench_figure *shared) {
+    for (size_t i = 0; i < t->count; i++) {
+        struct row_samples *s = &t->rows[i];
+        for (int c = 0; c < BENCH_COLUMNS && s->row->columns[c].name != NULL; c++) {
+            if (s->row->columns[c].run == NULL)
+                continue;
+            bool ok = measure(o, s->row, c, shared);
+            s->cell[c].failures += !ok;
+            s->cell[c].cpu[round] = shared->cpu / s->row->per_unit;
+            s->cell[c].wall[round] = shared->wall / s->row->per_unit;
+        }
+    }
+}
+
+static void list_rows(void) {
+    for (size_t g = 0; g < GROUPS; g++)
+        for (const bench_row *row = groups[g]; row->key != NULL; row++)
+            printf("%-16s%s\n", row->key, row->title);
+}
+
+static const char usage[] =
+    "usage: wane_bench [--rounds N] [--quick] [--only ROW]... [--clock cpu|wall] [--idle-seconds S] [--json FILE] [--list]\n"
+    "  --rounds N       how often each cell runs, 1 to 101; 5\n"
+    "  --quick          one tiny iteration of everything: shows that it works, measures nothing\n"
+    "  --only ROW       only the rows whose name begins so; may be repeated\n"
+    "  --clock          cpu: the measured thread's; wall; default: what suits the row\n"
+    "  --idle-seconds S how long the idle process is watched; 10\n"
+    "  --json FILE      all samples as well\n"
+    "  --list           the rows\n";
+
+_Noreturn static void refuse(void) {
+    fputs(usage, stderr);
+    exit(2);
+}
+
+static void parse_clock(struct options *o, const char *name) {
+    if (strcmp(name, "cpu") == 0)
+        o->clock = BENCH_CPU;
+    else if (strcmp(name, "wall") == 0)
+        o->clock = BENCH_WALL;
+    else
+        refuse();
+}
+
+static void parse(struct options *o, int argc, char **argv) {
+    static const struct option known[] = {
+        {"rounds", required_argument, NULL, 'r'}, {"quick", no_argument, NULL, 'q'},
+        {"only", required_argument, NULL, 'o'},   {"json", required_argument, NULL, 'j'},
+        {"clock", required_argument, NULL, 'c'},  {"idle-seconds", required_argument, NULL, 'i'},
+        {"list", no_argument, NULL, 'l'},         {NULL, 0, NULL, 0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (c == 'r')
+            o->rounds = atoi(optarg);
+        else if (c == 'q')
+            o->quick = true;
+        else if (c == 'o' && o->only_count < 16)
+            o->only[o->only_count++] = optarg;
+        else if (c == 'j')
+            o->json = optarg;
+        else if (c == 'c')
+            parse_clock(o, optarg);
+        else if (c == 'i')
+            o->idle_s = atof(optarg);
+        else if (c == 'l') {
+            list_rows();
+            exit(0);
+        } else
+            refuse();
+    }
+    if (optind != argc || o->rounds < 1 || o->rounds > BENCH_ROUNDS_MAX || o->idle_s < 0)
+        refuse();
+}
+
+int main(int argc, char **argv) {
+    struct options o = {.rounds = 5, .idle_s = 10, .clock = -1};
+    parse(&o, argc, argv);
+    if (o.quick) {
+        o.rounds = 1;
+        o.idle_s = 0.1;
+    }
+    struct bench_figure *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        bench_fail("no memory");
+    struct bench_table t = {.rounds = o.rounds, .quick = o.quick, .clock = o.clock};
+    collect_rows(&o, &t);
+    for (int round = 0; round < o.rounds; round++) {
+        run_round(&o, &t, round, shared);
+        if (!o.quick)
+            fprintf(stderr, "round %d of %d done\n", round + 1, o.rounds);
+    }
+    printf("wane %s, %ld processors%s\n", wane_version(), sysconf(_SC_NPROCESSORS_ONLN),
+           o.quick ? "; a quick run: the figures mean nothing" : "");
+    bench_table_print(&t, stdout);
+    if (o.json != NULL) {
+        FILE *f = fopen(o.json, "we");
+        if (f == NULL)
+            bench_fail("%s: %s", o.json, strerror(errno));
+        bench_table_json(&t, f);
+        if (fclose(f) != 0)
+            bench_fail("%s: %s", o.json, strerror(errno));
+    }
+    free(t.rows);
+    return t.failures > 0;
+}
