@@ -6,7 +6,7 @@
 # HEADER... is the list of those that are installed; none in the folder may be missing from it.
 set -eu
 
-include=$1 compiler=$2 standard=$3
+include=$(realpath "$1") compiler=$2 standard=$3
 shift 3
 if ! command -v "$compiler" >/dev/null; then
     echo "skip: no $compiler"
@@ -17,6 +17,7 @@ trap 'rm -rf "$tmp"' EXIT
 export LC_ALL=C
 
 for header; do
+    header=$(realpath "$header")
     echo "${header#"$include"/}"
 done | sort >"$tmp/listed"
 (cd "$include" && find . -name '*.h') | sed 's|^\./||' | sort >"$tmp/present"
