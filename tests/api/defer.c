@@ -1,0 +1,207 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// Deferred functions: their order, what they wait for, both forms, from threads that are gone.
+
+#include "api.h"
+
+enum { CALLS = 5000 };
+static size_t order[CALLS];
+static _Atomic(size_t) ran;
+
+static void note(void *arg) {
+    size_t at = atomic_fetch_add(&ran, 1);
+    CHECK(at < CALLS);
+    order[at] = (size_t)(uintptr_t)arg;
+}
+
+TEST(calls_of_one_thread_run_in_order) {
+    atomic_store(&ran, 0);
+    for (size_t i = 0; i < CALLS; i++) {
+        CHECK_EQ_INT(wane_defer(note, (void *)(uintptr_t)i), 0);
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), CALLS);
+    for (size_t i = 0; i < CALLS; i++) {
+        CHECK_EQ_UINT(order[i], i);
+    }
+}
+
+static wane_defer_node nodes[CALLS];
+
+TEST(both_forms_share_one_order) {
+    atomic_store(&ran, 0);
+    for (size_t i = 0; i < CALLS; i++) {
+        if (i % 3 == 0) {
+            CHECK_EQ_INT(wane_defer(note, (void *)(uintptr_t)i), 0);
+        } else {
+            wane_defer_node_add(&nodes[i], note, (void *)(uintptr_t)i);
+        }
+        if (i % 100 == 0) {
+            wane_poll();
+        }
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), CALLS);
+    for (size_t i = 0; i < CALLS; i++) {
+        CHECK_EQ_UINT(order[i], i);
+    }
+}
+
+struct own {
+    uint64_t canary;
+    wane_defer_node node;
+};
+
+static void free_own(void *arg) {
+    struct own *o = arg;
+    CHECK_EQ_UINT(o->canary, NODE_CANARY);
+    free(o);
+    atomic_fetch_add(&ran, 1);
+}
+
+TEST(the_node_may_be_freed_by_its_function) {
+    atomic_store(&ran, 0);
+    for (size_t i = 0; i < 1000; i++) {
+        struct own *o = malloc(sizeof *o);
+        o->canary = NODE_CANARY;
+        wane_defer_node_add(&o->node, free_own, o);
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), 1000);
+}
+
+static wane_defer_node again;
+static void add_again(void *left) {
+    atomic_fetch_add(&ran, 1);
+    size_t n = (size_t)(uintptr_t)left;
+    if (n > 0) {
+        wane_defer_node_add(&again, add_again, (void *)(uintptr_t)(n - 1));
+    }
+}
+
+TEST(a_function_may_defer_itself) {
+    atomic_store(&ran, 0);
+    wane_defer_node_add(&again, add_again, (void *)(uintptr_t)20);
+    api_wait_count(&ran, 21);
+}
+
+TEST(a_function_runs_without_further_calls) {
+    atomic_store(&ran, 0);
+    CHECK_EQ_INT(wane_defer(note, NULL), 0);
+    api_wait_count(&ran, 1);
+}
+
+TEST(null_is_refused) {
+    CHECK_EQ_INT(wane_defer(NULL, NULL), -EINVAL);
+    CHECK_EQ_UINT(api_stats().deferred_pending, 0);
+}
+
+static struct gate entered = GATE_CLOSED, may_leave = GATE_CLOSED;
+
+static void *stay_inside(void *unused) {
+    wane_guard_enter();
+    gate_set(&entered, true);
+    gate_wait(&may_leave);
+    wane_guard_leave();
+    return unused;
+}
+
+TEST(guards_of_others_are_waited_for) {
+    atomic_store(&ran, 0);
+    pthread_t holder = api_thread(stay_inside, NULL);
+    gate_wait(&entered);
+    CHECK_EQ_INT(wane_defer(note, NULL), 0);
+    wane_poll();
+    CHECK_EQ_INT(wane_flush_for(50 * (int64_t)API_MS), -ETIMEDOUT);
+    wane_poll();
+    CHECK_EQ_UINT(atomic_load(&ran), 0);
+    gate_set(&may_leave, true);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), 1);
+    api_join(holder);
+}
+
+TEST(ones_own_guard_is_waited_for) {
+    atomic_store(&ran, 0);
+    wane_guard_enter();
+    CHECK_EQ_INT(wane_defer(note, NULL), 0);
+    test_sleep_ns(30 * API_MS);
+    CHECK_EQ_UINT(atomic_load(&ran), 0);
+    wane_guard_leave();
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), 1);
+}
+
+static void *defer_and_exit(void *unused) {
+    for (size_t i = 0; i < 100; i++) {
+        CHECK_EQ_INT(wane_defer(note, (void *)(uintptr_t)i), 0);
+    }
+    return unused;
+}
+
+TEST(what_an_exited_thread_left_is_run) {
+    atomic_store(&ran, 0);
+    for (int i = 0; i < 10; i++) {
+        api_elsewhere(defer_and_exit, NULL);
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), 1000);
+    size_t next[1] = {0};
+    for (size_t i = 0; i < 1000; i++) {
+        // Those of one thread are in order, whoever ran them; several threads may interleave.
+        next[0] += order[i];
+    }
+    CHECK_EQ_UINT(next[0], 10 * 99 * 100 / 2);
+}
+
+// Storage that readers see is replaced, the old one freed by a deferred function: RCU by hand.
+
+struct table {
+    uint64_t a, b;
+};
+static struct table *_Atomic current;
+static _Atomic(bool) stop;
+
+static void free_table(void *arg) {
+    struct table *t = arg;
+    t->a = 1;
+    t->b = 2;
+    free(t);
+}
+
+static void *read_tables(void *unused) {
+    while (!atomic_load(&stop)) {
+        wane_guard_enter();
+        struct table *t = atomic_load_explicit(&current, memory_order_acquire);
+        for (int i = 0; i < 10; i++) {
+            CHECK_EQ_UINT(t->a, ~t->b);
+        }
+        wane_guard_leave();
+    }
+    return unused;
+}
+
+static struct table *table_new(uint64_t number) {
+    struct table *t = malloc(sizeof *t);
+    CHECK(t != NULL);
+    *t = (struct table){number, ~number};
+    return t;
+}
+
+TEST(readers_never_see_freed_memory) {
+    pthread_t readers[3];
+    atomic_store(&current, table_new(0));
+    for (int i = 0; i < 3; i++) {
+        readers[i] = api_thread(read_tables, NULL);
+    }
+    for (uint64_t i = 1; i < 20000; i++) {
+        struct table *old = atomic_exchange(&current, table_new(i));
+        CHECK_EQ_INT(wane_defer(free_table, old), 0);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++) {
+        api_join(readers[i]);
+    }
+    CHECK_EQ_INT(wane_defer(free_table, atomic_load(&current)), 0);
+}

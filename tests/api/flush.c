@@ -1,0 +1,284 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// Waiting for what was deferred: what flush promises about other threads' work, what it refuses,
+// its timeouts; poll, which never waits.
+
+#include "api.h"
+
+static wane_slot place;
+
+static struct gate done = GATE_CLOSED;
+static _Atomic(size_t) ready;
+
+static void *clear_and_sleep(void *slot) {
+    wane_slot_clear(slot);
+    atomic_fetch_add(&ready, 1);
+    gate_wait(&done);
+    return NULL;
+}
+
+// Threads that deferred and then sleep: the flush of another applies it all.
+TEST(flush_covers_every_thread) {
+    enum { THREADS = 6 };
+    static wane_slot places[THREADS];
+    pthread_t threads[THREADS];
+    size_t dead = atomic_load(&nodes_dead);
+    for (size_t i = 0; i < THREADS; i++) {
+        struct node *n = node_new(i);
+        wane_slot_give(&n->left, node_new(i));
+        wane_slot_give(&places[i], n);
+        threads[i] = api_thread(clear_and_sleep, &places[i]);
+    }
+    api_wait_count(&ready, THREADS);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + (size_t)2 * THREADS);
+    gate_set(&done, true);
+    for (size_t i = 0; i < THREADS; i++) {
+        api_join(threads[i]);
+    }
+}
+
+static void *release_and_sleep(void *o) {
+    wane_release(o);
+    atomic_fetch_add(&ready, 1);
+    gate_wait(&done);
+    return NULL;
+}
+
+TEST(flush_settles_foreign_releases) {
+    enum { THREADS = 4 };
+    gate_set(&done, false);
+    atomic_store(&ready, 0);
+    pthread_t threads[THREADS];
+    size_t dead = atomic_load(&nodes_dead);
+    struct node *n = node_new(1);
+    for (size_t i = 0; i + 1 < THREADS; i++) {
+        wane_retain(n);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        threads[i] = api_thread(release_and_sleep, n);
+    }
+    api_wait_count(&ready, THREADS);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
+    gate_set(&done, true);
+    for (size_t i = 0; i < THREADS; i++) {
+        api_join(threads[i]);
+    }
+}
+
+// Destruction that takes long, on whichever thread: flush returns after it.
+
+static _Atomic(size_t) slow_destroyed;
+static void slow_destroy(void *self) {
+    (void)self;
+    test_sleep_ns(50 * API_MS);
+    atomic_fetch_add(&slow_destroyed, 1);
+}
+static wane_type slow_type = {.name = "slow", .size = 8, .destroy = slow_destroy};
+
+TEST(flush_waits_for_destroy) {
+    for (size_t i = 1; i <= 4; i++) {
+        wane_slot_give(&place, wane_new(&slow_type));
+        wane_slot_clear(&place);
+        if (i % 2 == 0) {
+            // Most likely the library's thread is in the middle of it.
+            test_sleep_ns(10 * API_MS);
+        }
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(atomic_load(&slow_destroyed), i);
+    }
+}
+
+// What destroy wrote is visible after the flush without any other synchronization: TSan watches.
+
+static uint64_t written_by_destroy;
+static void write_in_destroy(void *self) { written_by_destroy += *(uint64_t *)self; }
+
+TEST(flush_synchronizes_with_deaths) {
+    static wane_type type = {.name = "writer", .size = 8, .destroy = write_in_destroy};
+    uint64_t sum = 0;
+    for (uint64_t i = 1; i <= 50; i++) {
+        uint64_t *o = wane_new(&type);
+        *o = i;
+        sum += i;
+        wane_slot_give(&place, o);
+        wane_slot_clear(&place);
+        if (i % 5 == 0) {
+            test_sleep_ns(2 * API_MS);
+        }
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(written_by_destroy, sum);
+    }
+}
+
+static void *flush_often(void *unused) {
+    for (int i = 0; i < 200; i++) {
+        wane_release(wane_slot_swap(&place, node_new(1)));
+        CHECK_EQ_INT(wane_flush(), 0);
+    }
+    return unused;
+}
+
+TEST(several_threads_flush) {
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        threads[i] = api_thread(flush_often, NULL);
+    }
+    for (int i = 0; i < 4; i++) {
+        api_join(threads[i]);
+    }
+    wane_slot_clear(&place);
+}
+
+static void flush_in_guard(void *unused) {
+    (void)unused;
+    wane_guard_enter();
+    wane_flush();
+}
+static void flush_for_in_guard(void *unused) {
+    (void)unused;
+    wane_guard_enter();
+    wane_flush_for(1000);
+}
+
+TEST(flush_in_a_guard_aborts) {
+    api_dies_with(flush_in_guard, NULL, "wane_flush", "guard", NULL);
+    api_dies_with(flush_for_in_guard, NULL, "wane_flush", "guard", NULL);
+}
+
+static int from_destroy, from_finalize, from_defer;
+static void flush_destroy(void *self) {
+    (void)self;
+    from_destroy = wane_flush();
+}
+static void flush_finalize(void *self) {
+    (void)self;
+    from_finalize = wane_flush_for(0);
+}
+static void flush_deferred(void *unused) {
+    (void)unused;
+    from_defer = wane_flush();
+    CHECK_EQ_UINT(wane_poll(), 0);
+}
+
+TEST(flush_in_a_callback_is_refused) {
+    static wane_type type = {
+        .name = "flusher", .size = 8, .finalize = flush_finalize, .destroy = flush_destroy};
+    for (int by_slot = 0; by_slot < 2; by_slot++) {
+        from_destroy = from_finalize = from_defer = 0;
+        wane_slot_give(&place, wane_new(&type));
+        void *o = by_slot ? NULL : wane_slot_take(&place);
+        wane_slot_clear(&place);
+        wane_release(o);
+        CHECK_EQ_INT(wane_defer(flush_deferred, NULL), 0);
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_INT(from_destroy, -EDEADLK);
+        CHECK_EQ_INT(from_finalize, -EDEADLK);
+        CHECK_EQ_INT(from_defer, -EDEADLK);
+    }
+}
+
+// Timeouts.
+
+static struct gate entered = GATE_CLOSED, may_leave = GATE_CLOSED;
+
+static void *stay_inside(void *unused) {
+    wane_guard_enter();
+    gate_set(&entered, true);
+    gate_wait(&may_leave);
+    wane_guard_leave();
+    return unused;
+}
+
+TEST(flush_for_ends_in_time) {
+    CHECK_EQ_INT(wane_flush_for(-1), -EINVAL);
+    CHECK_EQ_INT(wane_flush_for(INT64_MIN), -EINVAL);
+    CHECK_EQ_INT(wane_flush_for(INT64_MAX), 0);
+    pthread_t holder = api_thread(stay_inside, NULL);
+    gate_wait(&entered);
+    size_t dead = atomic_load(&nodes_dead);
+    wane_slot_give(&place, node_new(1));
+    wane_slot_clear(&place);
+    static const int64_t timeouts[] = {0, 1000, 20000000, 200000000};
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t start = test_now_ns();
+        CHECK_EQ_INT(wane_flush_for(timeouts[i]), -ETIMEDOUT);
+        uint64_t took = test_now_ns() - start;
+        CHECK(took >= (uint64_t)timeouts[i]);
+        CHECK_MSG(took < (uint64_t)timeouts[i] + 5 * API_SECOND, "took %" PRIu64 " ns", took);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
+        CHECK(api_stats().deferred_pending >= 1);
+    }
+    gate_set(&may_leave, true);
+    CHECK_EQ_INT(wane_flush_for((int64_t)API_PATIENCE), 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
+    api_join(holder);
+}
+
+TEST(flush_waits_for_the_guards_of_others) {
+    gate_set(&entered, false);
+    gate_set(&may_leave, false);
+    pthread_t holder = api_thread(stay_inside, NULL);
+    gate_wait(&entered);
+    size_t dead = atomic_load(&nodes_dead);
+    atomic_store(&ready, 0);
+    gate_set(&done, true);
+    wane_slot_give(&place, node_new(1));
+    wane_slot_clear(&place);
+    pthread_t flusher = api_thread(flush_often, NULL);
+    test_sleep_ns(30 * API_MS);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
+    gate_set(&may_leave, true);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK(atomic_load(&nodes_dead) >= dead + 1);
+    api_join(flusher);
+    api_join(holder);
+    wane_slot_clear(&place);
+}
+
+// poll: an event loop that never flushes and whose library has no thread comes to an end by
+// polling.
+
+static bool poll_until_dead(void *want) {
+    wane_poll();
+    return atomic_load(&nodes_dead) == *(size_t *)want;
+}
+
+static void poll_alone(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
+    CHECK_EQ_UINT(wane_poll(), 0);
+    size_t want = atomic_load(&nodes_dead) + 1000;
+    for (int i = 0; i < 1000; i++) {
+        wane_slot_give(&place, node_new(1));
+    }
+    wane_slot_clear(&place);
+    CHECK(test_wait_until(poll_until_dead, &want, API_PATIENCE));
+    CHECK_EQ_UINT(wane_poll(), 0);
+    test_teardown();
+}
+
+TEST(poll_applies_what_is_safe) { check_in_child(poll_alone, NULL); }
+
+TEST(poll_never_waits) {
+    gate_set(&entered, false);
+    gate_set(&may_leave, false);
+    pthread_t holder = api_thread(stay_inside, NULL);
+    gate_wait(&entered);
+    size_t dead = atomic_load(&nodes_dead);
+    wane_slot_give(&place, node_new(1));
+    wane_slot_clear(&place);
+    for (int i = 0; i < 1000; i++) {
+        wane_poll();
+        wane_guard_enter();
+        wane_poll();
+        wane_guard_leave();
+    }
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
+    gate_set(&may_leave, true);
+    api_join(holder);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
+}

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// Misuse that can be seen ends with one line that names type, address and operation, and abort().
+// AddressSanitizer may speak first: then its report is what the user gets.
+
+#include "api.h"
+
+static wane_slot place;
+static wane_type victim_type = {.name = "victim", .size = 40};
+static void *the_victim;
+
+static void run_misuse(void *fn) { (*(void (**)(void *))fn)(the_victim); }
+
+static void check_misuse(void (*fn)(void *o), const char *operation, bool shared) {
+    the_victim = wane_new(&victim_type);
+    CHECK(the_victim != NULL);
+    if (shared) {
+        wane_share(the_victim);
+    }
+    // The address in the line is that of the payload, as the user knows it.
+    char address[40];
+    snprintf(address, sizeof address, "%p", the_victim);
+    api_dies_with(run_misuse, &fn, "victim", address, operation);
+    wane_release(the_victim);
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
+static void release_twice(void *o) {
+    wane_release(o);
+    wane_release(o);
+}
+
+static void *release_here(void *o) {
+    wane_release(o);
+    return NULL;
+}
+
+static void release_after_another(void *o) {
+    api_elsewhere(release_here, o);
+    wane_flush();
+    wane_release(o);
+}
+
+static void release_dead_elsewhere(void *o) {
+    wane_release(o);
+    api_elsewhere(release_here, o);
+    wane_flush();
+}
+
+static void clear_dead(void *o) {
+    void *p = o;
+    wane_release(o);
+    wane_clear(&p);
+}
+
+static void retain_dead(void *o) {
+    wane_release(o);
+    wane_retain(o);
+}
+
+static void store_dead(void *o) {
+    wane_release(o);
+    wane_slot_store(&place, o);
+}
+
+static void cas_dead(void *o) {
+    wane_release(o);
+    wane_slot_cas(&place, NULL, o);
+}
+
+static void weak_to_dead(void *o) {
+    wane_release(o);
+    wane_weak_new(o, NULL, NULL);
+}
+
+TEST(a_release_too_many) {
+    for (int shared = 0; shared < 2; shared++) {
+        check_misuse(release_twice, "wane_release", shared);
+        check_misuse(release_after_another, "wane_release", shared);
+        check_misuse(release_dead_elsewhere, "wane_release", shared);
+        check_misuse(clear_dead, "wane_clear", shared);
+    }
+}
+
+TEST(using_what_is_dead) {
+    for (int shared = 0; shared < 2; shared++) {
+        check_misuse(retain_dead, "wane_retain", shared);
+        check_misuse(store_dead, "wane_slot_store", shared);
+        check_misuse(cas_dead, "wane_slot_cas", shared);
+        check_misuse(weak_to_dead, "wane_weak_new", shared);
+    }
+}
+
+// A unit too many given to slots is found when its decrement is applied.
+static void give_twice(void *o) {
+    wane_slot_give(&place, o);
+    wane_slot_give(&place, o);
+    wane_slot_clear(&place);
+    wane_flush();
+    wane_flush();
+}
+
+TEST(a_unit_given_twice) { check_misuse(give_twice, NULL, false); }
+
+static void release_in_destroy(void *self) { wane_release(self); }
+static void retain_in_destroy(void *self) { wane_retain(self); }
+
+static void use_in_destroy(void *which) {
+    static wane_type types[] = {
+        {.name = "victim", .size = 8, .destroy = release_in_destroy},
+        {.name = "victim", .size = 8, .destroy = retain_in_destroy},
+    };
+    wane_release(wane_new(&types[(uintptr_t)which]));
+    wane_flush();
+}
+
+// The object is dead already: destroy must not count it.
+TEST(counting_in_destroy) {
+    api_dies_with(use_in_destroy, (void *)0, "victim", "wane_release", NULL);
+    api_dies_with(use_in_destroy, (void *)1, "victim", "wane_retain", NULL);
+}
+
+static void overrelease_foreign(void *o) {
+    // The owner has one unit; three are given up.
+    api_elsewhere(release_here, o);
+    api_elsewhere(release_here, o);
+    api_elsewhere(release_here, o);
+    wane_flush();
+    wane_flush();
+}
+
+TEST(foreign_releases_too_many) { check_misuse(overrelease_foreign, "wane_release", false); }
+
+TEST(correct_use_says_nothing) {
+    struct api_end *end = calloc(1, sizeof *end);
+    void *o = wane_new(&victim_type);
+    api_run_child(wane_release, o, end);
+    CHECK_EQ_INT(end->status, 0);
+    CHECK_EQ_STR(end->said, "");
+    free(end);
+    wane_release(o);
+}
