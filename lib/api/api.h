@@ -1,0 +1,17 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/* api/api.h: what the files of this folder tell each other. */
+#ifndef WANE_API_API_H
+#define WANE_API_API_H
+
+#include <stdbool.h>
+
+/* Whether the first thread was attached: some options can no longer be changed. */
+bool wane__started(void);
+
+void wane__options_from_environment(void);
+
+/* Logs what is alive, by type. */
+void wane__report_leaks(void);
+
+#endif

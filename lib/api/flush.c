@@ -1,0 +1,176 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * api/flush.c: waiting until what was deferred is applied.
+ *
+ * A flush does the collector's work itself, beside it: no hand-over, and it works without the thread. First a grace
+ * period that begins after the call must end; then passes over all queues, each up to where it was when the pass
+ * began, until nothing is left: a death may keep units of what it referred to, which the next pass settles. Units that
+ * others have taken are theirs to apply: a pass ends by waiting until each thread that was applying has finished.
+ */
+#include <errno.h>
+#include <time.h>
+#include <wane/control.h>
+#include <wane/thread.h>
+
+#include "api/api.h"
+#include "cycle/background.h"
+#include "life/apply.h"
+#include "os/clock.h"
+#include "thread/grace.h"
+
+/* While others go on deferring, passes do not end by themselves: after so many, what was there at the call is done. */
+#define PASSES_MAX 64
+#define NAP_NS 20000
+
+struct flush {
+    struct wane__record *r;
+    uint64_t deadline; /* UINT64_MAX: none */
+};
+
+static bool late(const struct flush *f) { return f->deadline != UINT64_MAX && wane__now() >= f->deadline; }
+
+static void nap(void) {
+    struct timespec t = {.tv_nsec = NAP_NS};
+    nanosleep(&t, NULL);
+}
+
+static bool wait_for_grace(const struct flush *f) {
+    uint64_t begun = wane__grace_begun();
+    for (;;) {
+        enum wane__grace state = wane__grace_step();
+        if (wane__grace_ended() > begun || state == WANE__GRACE_IDLE)
+            return true;
+        if (late(f))
+            return false;
+        if (!wane__work(f->r, false))
+            nap();
+        else if (wane__grace_ended() <= begun)
+            nap();
+    }
+}
+
+/* Applies all of a record's units that are there now, or sees that others have taken them. */
+static bool drain(const struct flush *f, struct wane__record *from) {
+    uint64_t safe = load_acquire(&from->deferred.xsafe), kept = load_acquire(&from->kept.xtail);
+    while (load_acquire(&from->deferred.xhead) < safe) {
+        if (wane__apply_deferred(f->r, from, true) == 0)
+            nap();
+        if (late(f))
+            return false;
+    }
+    while (load_acquire(&from->kept.xhead) < kept) {
+        if (wane__settle(f->r, from, kept, true, true) == 0)
+            nap();
+        if (late(f))
+            return false;
+    }
+    return true;
+}
+
+static bool wait_for_appliers(const struct flush *f) {
+    WANE__EACH_RECORD(r) {
+        uint32_t turn = load_acquire(&r->xapplying); /* [order:applying] */
+        while ((turn & 1) != 0 && r != f->r && load_acquire(&r->xapplying) == turn) {
+            if (late(f))
+                return false;
+            nap();
+        }
+        wane__tsan_acquire(&r->xapplying);
+    }
+    return true;
+}
+
+static bool anything_left(void) {
+    WANE__EACH_RECORD(r) {
+        if (wane__queue_length(&r->kept) > 0 || wane__deferred_ready(r) > 0)
+            return true;
+    }
+    return wane__dead_waiting() > 0;
+}
+
+static bool pass(const struct flush *f) {
+    WANE__EACH_RECORD(from) {
+        if (!drain(f, from))
+            return false;
+    }
+    wane__applying_begin(f->r);
+    wane__reap_waiting(f->r);
+    wane__applying_end(f->r);
+    wane__run_due(f->r);
+    wane__free_due(f->r);
+    return wait_for_appliers(f);
+}
+
+static int flush(struct wane__record *r, int64_t timeout_ns) {
+    struct flush f = {.r = r, .deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns};
+    int saved = errno;
+    bool queued = r->may_run_queued;
+    r->may_run_queued = true;
+    bool done = wait_for_grace(&f);
+    for (int i = 0; done && i < PASSES_MAX; i++) {
+        done = pass(&f);
+        if (done && !anything_left())
+            break;
+    }
+    r->may_run_queued = queued;
+    errno = saved;
+    return done ? 0 : -ETIMEDOUT;
+}
+
+static int begin(int64_t timeout_ns, const char *operation) {
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        return error;
+    if (r->head.nest > 0)
+        wane__fatal("%s inside a guard: it would wait for itself", operation);
+    if (r->callbacks > 0)
+        return -EDEADLK;
+    return flush(r, timeout_ns);
+}
+
+int wane_flush(void) { return begin(-1, "wane_flush"); }
+
+int wane_flush_for(int64_t timeout_ns) {
+    return timeout_ns < 0 ? -EINVAL : begin(timeout_ns, "wane_flush_for");
+}
+
+size_t wane_poll(void) {
+    struct wane__record *r = wane__record_self();
+    if (r == NULL || r->callbacks > 0)
+        return 0;
+    int saved = errno;
+    size_t n = 0, batch;
+    wane__grace_step();
+    while (wane__deferred_ready(r) > 0 && (batch = wane__apply_deferred(r, r, true)) > 0)
+        n += batch;
+    uint64_t kept = load_relaxed(&r->kept.xtail);
+    while (load_relaxed(&r->kept.xhead) < kept && (batch = wane__settle(r, r, kept, true, false)) > 0)
+        n += batch;
+    n += wane__run_due(r);
+    wane__free_due(r);
+    errno = saved;
+    return n;
+}
+
+void wane_shutdown(void) {
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        wane__fatal("wane_shutdown: this thread cannot be attached");
+    if (r->head.nest > 0)
+        wane__fatal("wane_shutdown inside a guard: it would wait for itself");
+    if (r->callbacks > 0)
+        return;
+    flush(r, -1);
+    wane__background_stop(-1);
+    flush(r, -1);
+    wane__report_leaks();
+}
+
+size_t wane_trim(void) {
+    int error = 0;
+    bool more;
+    return wane__record_attach(&error) == NULL ? 0 : wane__give_back(true, &more);
+}

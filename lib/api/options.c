@@ -1,0 +1,82 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * api/options.c: options by name, and from the environment.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wane/control.h>
+
+#include "api/api.h"
+#include "base/check.h"
+#include "base/option.h"
+
+static const struct option {
+    const char *name;
+    int64_t least, greatest;
+    int64_t *value;
+} options[] = {
+#define ENTRY(name, initial, least, greatest) {#name, least, greatest, &wane__options.x##name},
+    WANE__OPTIONS(ENTRY)
+#undef ENTRY
+};
+
+#define OPTIONS_N (sizeof options / sizeof options[0])
+
+static const struct option *find(const char *name) {
+    for (size_t i = 0; i < OPTIONS_N; i++) {
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+int wane_option_set(const char *name, int64_t value) {
+    if (name == NULL)
+        return -EINVAL;
+    const struct option *o = find(name);
+    if (o == NULL)
+        return -ENOENT;
+    if (value < o->least || value > o->greatest)
+        return -EINVAL;
+    if (o->value == &wane__options.xmembarrier && wane__started() && value != load_relaxed(o->value))
+        return -EBUSY;
+    store_relaxed(o->value, value);
+    return 0;
+}
+
+int wane_option_get(const char *name, int64_t *ret) {
+    if (name == NULL || ret == NULL)
+        return -EINVAL;
+    const struct option *o = find(name);
+    if (o == NULL)
+        return -ENOENT;
+    *ret = load_relaxed(o->value);
+    return 0;
+}
+
+static void set_from(const struct option *o, const char *variable, const char *text) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 0);
+    if (errno != 0 || end == text || *end != '\0' || value < o->least || value > o->greatest) {
+        wane__log(WANE__LOG_WARNING, "%s=%s: not a number from %lld to %lld, ignored", variable, text,
+                  (long long)o->least, (long long)o->greatest);
+        return;
+    }
+    store_relaxed(o->value, value);
+}
+
+void wane__options_from_environment(void) {
+    for (size_t i = 0; i < OPTIONS_N; i++) {
+        char variable[64] = "WANE_";
+        size_t n = strlen(options[i].name);
+        for (size_t j = 0; j <= n && j + 6 < sizeof variable; j++)
+            variable[5 + j] = (char)toupper((unsigned char)options[i].name[j]);
+        const char *text = secure_getenv(variable);
+        if (text != NULL)
+            set_from(&options[i], variable, text);
+    }
+}

@@ -1,0 +1,69 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * api/start.c: the library's beginning and end in a process, and forks.
+ *
+ * Locks are taken for a fork in the order of their ranks, from the top down, and let go in the parent and the child.
+ * All are short: a fork waits for no grace period and no user code.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/option.h"
+#include "cycle/background.h"
+#include "life/apply.h"
+#include "life/weak.h"
+#include "os/barrier.h"
+#include "thread/grace.h"
+#include "thread/mode.h"
+
+/* At exit the collector thread gets this long to finish the callback that it is in. */
+#define PARK_LIMIT_NS 1000000000
+
+static bool xstarted;
+
+bool wane__started(void) { return load_relaxed(&xstarted); }
+
+static void fork_prepare(void) {
+    wane__background_fork_prepare();
+    wane__type_fork_prepare();
+    wane__weak_fork_prepare();
+    wane__record_fork_prepare();
+    wane__grace_fork_prepare();
+    wane__heap_fork_prepare();
+}
+
+static void fork_parent(void) {
+    wane__heap_fork_parent();
+    wane__grace_fork_parent();
+    wane__record_fork_parent();
+    wane__weak_fork_release();
+    wane__type_fork_release();
+    wane__background_fork_parent();
+}
+
+static void fork_child(void) {
+    wane__heap_fork_release_child();
+    wane__grace_fork_child();
+    wane__record_fork_child();
+    wane__weak_fork_release();
+    wane__type_fork_release();
+    wane__background_fork_child();
+    wane__barrier_init(!wane__fences_on());
+    struct wane__record *self = wane__record_self();
+    if (self != NULL)
+        wane__defer_fork_child(self);
+}
+
+/* Before static destructors run, as far as the order of atexit allows: no callback meets a destroyed object. */
+static void park(void) { wane__background_stop(PARK_LIMIT_NS); }
+
+void wane__start(void) {
+    wane__options_from_environment();
+    wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
+    wane__background_init();
+    pthread_atfork(fork_prepare, fork_parent, fork_child);
+    atexit(park);
+    store_release(&xstarted, true);
+}

@@ -1,0 +1,98 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * api/stats.c: figures of the process, summed over the threads' records; the leak report.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wane/control.h>
+
+#include "api/api.h"
+#include "base/option.h"
+#include "cycle/background.h"
+#include "life/apply.h"
+#include "thread/grace.h"
+#include "thread/wake.h"
+
+/* The struct ended here in the first version. */
+#define FIRST_SIZE (offsetof(wane_stats, collector_cpu_ns) + sizeof(uint64_t))
+
+struct sums {
+    uint64_t births, birth_bytes, deaths, death_bytes;
+};
+
+static void add_record(wane_stats *s, struct sums *sums, struct wane__record *r) {
+    /* Deaths before births: then a difference of the two is never below zero by the order of reading. */
+    sums->deaths += load_acquire(&r->xdeaths);
+    sums->death_bytes += load_acquire(&r->xdeath_bytes);
+    s->deferred_pending += wane__queue_length(&r->deferred) + wane__queue_length(&r->kept);
+    s->deferred_bytes += wane__bytes_waiting(r);
+    s->merges += load_relaxed(&r->xmerges);
+    s->revocations += load_relaxed(&r->xrevocations);
+    s->stalls += load_relaxed(&r->xstalls);
+    s->stall_ns_total += load_relaxed(&r->xstall_ns_total);
+    s->overruns += load_relaxed(&r->xoverruns);
+    if (load_relaxed(&r->xstall_ns_max) > s->stall_ns_max)
+        s->stall_ns_max = load_relaxed(&r->xstall_ns_max);
+    for (int i = 0; i < WANE_STALL_BUCKETS; i++)
+        s->stall_histogram[i] += load_relaxed(&r->xstall_histogram[i]);
+}
+
+static void sum_up(wane_stats *s) {
+    struct sums sums = {0};
+    WANE__EACH_RECORD(r) add_record(s, &sums, r);
+    WANE__EACH_RECORD(b) {
+        sums.births += load_relaxed(&b->xbirths);
+        sums.birth_bytes += load_relaxed(&b->xbirth_bytes);
+    }
+    s->live_objects = sums.births > sums.deaths ? sums.births - sums.deaths : 0;
+    s->live_bytes = sums.birth_bytes > sums.death_bytes ? sums.birth_bytes - sums.death_bytes : 0;
+    s->heap_bytes = wane__heap_bytes();
+    s->deferred_pending += wane__dead_waiting() + wane__calls_waiting();
+    s->deferred_bytes += wane__dead_bytes();
+    s->epochs = wane__grace_ended();
+    s->oldest_guard_ns = wane__oldest_guard();
+    s->collector_cpu_ns = wane__background_cpu();
+    s->threads = wane__record_count();
+}
+
+int wane_stats_get(wane_stats *ret) {
+    if (ret == NULL || ret->struct_size < FIRST_SIZE)
+        return -EINVAL;
+    wane_stats s = {0};
+    size_t size = ret->struct_size < sizeof s ? ret->struct_size : sizeof s;
+    sum_up(&s);
+    s.struct_size = ret->struct_size;
+    memcpy(ret, &s, size);
+    return 0;
+}
+
+void wane_set_log(void (*fn)(int level, const char *line, void *arg), void *arg) { wane__log_set(fn, arg); }
+
+static bool count_page(struct wane__page *page, void *arg) {
+    uint32_t *counts = arg;
+    for (uint32_t i = 0; i < wane__page_capacity(page); i++) {
+        uint64_t w = load_acquire(&wane__page_block(page, i)->shared);
+        if (wane__word_has(w, WANE__LIVE) && !wane__word_has(w, WANE__IMMORTAL))
+            counts[wane__word_type(w)]++;
+    }
+    return true;
+}
+
+void wane__report_leaks(void) {
+    if (wane__option(leak_report) == 0)
+        return;
+    uint32_t *counts = calloc(WANE__TYPES, sizeof *counts);
+    if (counts == NULL)
+        return;
+    wane__collector_lock();
+    wane__heap_walk_pages(count_page, counts);
+    wane__collector_unlock();
+    for (uint32_t id = 1; id < WANE__TYPES; id++) {
+        const wane_type *t = load_acquire(&wane__types[id]);
+        if (counts[id] > 0 && t != NULL)
+            wane__log(WANE__LOG_WARNING, "leak: %u objects of type \"%s\" are alive", counts[id], t->name);
+    }
+    free(counts);
+}

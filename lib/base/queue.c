@@ -1,0 +1,80 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+#include "base/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static struct wane__segment *segment_new(void) {
+    struct wane__segment *s = malloc(sizeof *s);
+    if (s != NULL)
+        s->xnext = NULL;
+    return s;
+}
+
+bool wane__queue_init(struct wane__queue *q) {
+    memset(q, 0, sizeof *q);
+    q->tail_segment = segment_new();
+    q->spare = segment_new();
+    if (q->tail_segment == NULL || q->spare == NULL) {
+        free(q->tail_segment);
+        free(q->spare);
+        return false;
+    }
+    q->tail_segment->base = 0;
+    q->head_segment = q->tail_segment;
+    return true;
+}
+
+bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word) {
+    struct wane__segment *s = segment_new();
+    if (s == NULL) {
+        s = q->spare;
+        q->spare = NULL;
+    } else if (q->spare == NULL) {
+        q->spare = segment_new();
+    }
+    if (s == NULL)
+        return false;
+    uint64_t tail = load_relaxed(&q->xtail);
+    s->xnext = NULL;
+    s->base = tail;
+    s->words[0] = word;
+    store_release(&q->tail_segment->xnext, s); /* [order:queue] */
+    q->tail_segment = s;
+    store_release(&q->xtail, tail + 1); /* [order:queue] */
+    return true;
+}
+
+size_t wane__queue_take(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max) {
+    uint64_t tail = load_acquire(&q->xtail); /* [order:queue] */
+    uint64_t head = load_relaxed(&q->xhead);
+    if (limit > tail)
+        limit = tail;
+    size_t n = 0;
+    while (n < max && head < limit) {
+        struct wane__segment *s = q->head_segment;
+        uint64_t index = head - s->base;
+        if (index == WANE__SEGMENT_WORDS) {
+            struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
+            WANE__CHECK(next != NULL);
+            q->head_segment = next;
+            store_relaxed(&q->xhead, head); /* a child of fork() finds head and segment agree */
+            free(s);
+            continue;
+        }
+        ret[n++] = s->words[index];
+        head++;
+    }
+    store_release(&q->xhead, head); /* [order:queue] */
+    return n;
+}
+
+void wane__queue_after_fork(struct wane__queue *q) {
+    /* The consumer may have vanished between moving to the next segment and counting the words of the last one. */
+    if (q->head_segment != NULL && load_relaxed(&q->xhead) < q->head_segment->base)
+        store_relaxed(&q->xhead, q->head_segment->base);
+    store_relaxed(&q->xlock, 0u);
+}

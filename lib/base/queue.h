@@ -1,0 +1,84 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/queue.h: a growing queue of words with one producer and one consumer at a time.
+ *
+ * The producer is a thread, the consumer whoever holds the try-lock. Words stand in segments linked from old to new;
+ * a position is a count of words since the beginning. Each step of either side is one store that leaves a valid queue
+ * behind, so that a fork in the middle of it loses at most the word in hand and never doubles one.
+ *
+ * The producer keeps a spare segment, so that a push may fail only after malloc has failed for a whole segment.
+ */
+#ifndef WANE_BASE_QUEUE_H
+#define WANE_BASE_QUEUE_H
+
+#include <stddef.h>
+
+#include "base/atomic.h"
+
+#define WANE__SEGMENT_WORDS 510
+
+struct wane__segment {
+    struct wane__segment *xnext;
+    uint64_t base;              /* position of words[0]; set before it is linked */
+    uintptr_t words[WANE__SEGMENT_WORDS];
+};
+
+struct wane__queue {
+    /* producer only */
+    struct wane__segment *tail_segment;
+    struct wane__segment *spare;
+    /* written by the producer */
+    uint64_t xtail;  /* words pushed */
+    uint64_t xbytes; /* what the words pushed stand for */
+    /* written under the try-lock */
+    struct wane__segment *head_segment;
+    uint64_t xhead;       /* words taken */
+    uint64_t xbytes_done; /* what the words taken stood for */
+    /* of those who publish that words may be taken; see thread/grace.c */
+    uint64_t noted;
+    uint64_t xsafe;
+    uint32_t xlock;
+};
+
+/* False when memory is out. */
+bool wane__queue_init(struct wane__queue *q);
+
+/* Producer. False: memory is out and the spare segment is full; nothing changed. */
+bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word);
+
+static inline bool wane__queue_push(struct wane__queue *q, uintptr_t word) {
+    struct wane__segment *s = q->tail_segment;
+    uint64_t tail = load_relaxed(&q->xtail);
+    if (unlikely(tail - s->base == WANE__SEGMENT_WORDS))
+        return wane__queue_push_slow(q, word);
+    s->words[tail - s->base] = word;
+    store_release(&q->xtail, tail + 1); /* [order:queue] */
+    return true;
+}
+
+static inline bool wane__queue_trylock(struct wane__queue *q) {
+    uint32_t unlocked = 0;
+    return load_relaxed(&q->xlock) == 0 && cas_acq_rel(&q->xlock, &unlocked, 1u); /* [order:consumer] */
+}
+
+static inline void wane__queue_unlock(struct wane__queue *q) {
+    store_release(&q->xlock, 0u); /* [order:consumer] */
+}
+
+/*
+ * Consumer, under the try-lock: copies up to max words below position `limit` to ret and takes them.
+ * Returns how many.
+ */
+size_t wane__queue_take(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max);
+
+/* In the child of a fork, for a queue whose producer and consumer vanished: at most the words in their hands are lost. */
+void wane__queue_after_fork(struct wane__queue *q);
+
+/* Words pushed and not taken. */
+static inline uint64_t wane__queue_length(const struct wane__queue *q) {
+    uint64_t head = load_relaxed(&q->xhead);
+    return load_acquire(&q->xtail) - head; /* [order:queue] */
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * count/defer.h: units that wait in a thread's queues.
+ *
+ *   deferred   units that were in slots: safe to decrement after a grace period
+ *   kept       units whose release could not be done where it happened: the object is biased to another thread
+ *              (settled by revocation), or its finalizer may not run there
+ *
+ * Both kinds keep their object alive. A queue is emptied by its own thread, in slow paths, or by the collector thread.
+ */
+#ifndef WANE_COUNT_DEFER_H
+#define WANE_COUNT_DEFER_H
+
+#include "count/count.h"
+
+/*
+ * Adds a unit to r's queue; r is the calling thread's. False: memory is out, nothing changed. Outside brackets.
+ * Wakes the collector thread.
+ */
+bool wane__defer_unit(struct wane__record *r, struct wane__header *h);
+bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
+
+/* Bytes of what waits in r's queues. */
+static inline uint64_t wane__bytes_waiting(const struct wane__record *r) {
+    return load_relaxed(&r->deferred.xbytes) - load_relaxed(&r->deferred.xbytes_done) +
+           load_relaxed(&r->kept.xbytes) - load_relaxed(&r->kept.xbytes_done);
+}
+
+/* Units that may be taken from `from` now. */
+static inline uint64_t wane__deferred_ready(struct wane__record *from) {
+    return load_acquire(&from->deferred.xsafe) - load_relaxed(&from->deferred.xhead); /* [order:safe] */
+}
+
+/*
+ * r marks itself as applying (odd) before it takes anything from a queue or list, and as done when all of it is applied
+ * and what died of it is destroyed: so whoever finds units taken finds who took them applying, or the work done.
+ * begin returns false when a frame further down the stack has begun already; then there is nothing to end.
+ */
+bool wane__applying_begin(struct wane__record *r);
+void wane__applying_end(struct wane__record *r);
+
+/*
+ * Takes units that are safe, or kept ones below position `limit`, from a record's queue into r's own batch. r is
+ * applying. Returns how many; 0 also when somebody else is taking, or r's batch is in use. wane__batch_end follows
+ * when each unit was taken out of the batch.
+ */
+size_t wane__batch_deferred(struct wane__record *r, struct wane__record *from);
+size_t wane__batch_kept(struct wane__record *r, struct wane__record *from, uint64_t limit);
+void wane__batch_end(struct wane__record *r);
+
+/* The i-th unit of r's batch, which is no longer the batch's afterwards; NULL when it was taken out before. */
+static inline struct wane__header *wane__batch_unit(struct wane__record *r, size_t i) {
+    struct wane__header *h = (struct wane__header *)load_relaxed(&r->xbatch[i]);
+    store_relaxed(&r->xbatch[i], (uintptr_t)0);
+    compiler_barrier(); /* a fork after this loses the unit; one before it would double it */
+    return h;
+}
+
+/* In the child of a fork: units in the batches of vanished threads become units that r keeps. */
+void wane__defer_fork_child(struct wane__record *r);
+
+#endif

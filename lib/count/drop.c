@@ -1,0 +1,152 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * count/drop.c: giving up a unit.
+ *
+ * Which read-modify-write decides: the one that takes the count to zero with MERGED set tells its caller, and nobody
+ * else, that the object is dead; the one that clears LIVE, often the same, tells whether the collector holds it
+ * (PINNED), whose un-pinning then finds LIVE missing and destroys. While FINAL_DUE shows, all are compare-and-swaps,
+ * and the last unit is exchanged for the flag. Nothing is concluded from a second load.
+ */
+#include "count/count.h"
+
+#include "thread/mode.h"
+
+static enum wane__drop died(struct wane__header *h, uint64_t before) {
+    if (wane__word_has(before, WANE__PINNED))
+        return WANE__DROPPED;
+    wane__tsan_acquire(&h->shared);
+    return WANE__DIED;
+}
+
+/* The count reached zero by a subtraction: clear LIVE. */
+static enum wane__drop bury(struct wane__header *h) {
+    return died(h, and_acq_rel(&h->shared, ~WANE__LIVE)); /* [order:count] */
+}
+
+/* The owner's last local unit: it merges, and the object is dead if nobody else counts on it. */
+static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__header *h, bool final_ok) {
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    if (wane__word_has(w, WANE__IMMORTAL))
+        return WANE__DROPPED;
+    /* Untracked and as at birth: no other unit, no weak reference, no collector. Nobody can look at it. */
+    if ((w & ~((uint64_t)0xFFFF << WANE__TYPE_SHIFT)) == WANE__LIVE &&
+        load_relaxed(&h->candidate) == WANE__CANDIDATE_NEVER) {
+        store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
+        store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED);
+        return WANE__DIED;
+    }
+    bool last_final = wane__word_count(w) == 0 && wane__word_has(w, WANE__FINAL_DUE);
+    if (last_final && !final_ok)
+        return WANE__KEPT;
+    /*
+     * From here on a thread that revokes sees "owner = 0, not MERGED" and waits for this bracket. Stores before the
+     * read-modify-write: after MERGED another thread may drop the last unit, and the block is no longer ours.
+     */
+    wane__tsan_release(&h->shared);
+    store_relaxed(&h->local, 0u);
+    store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
+    wane__pause();
+    for (;;) {
+        WANE__CHECK_FULL(!wane__word_has(w, WANE__MERGED));
+        uint64_t to = w | WANE__MERGED;
+        bool last = wane__word_count(w) == 0;
+        if (wane__word_has(w, WANE__IMMORTAL))
+            return WANE__DROPPED;
+        if (last && wane__word_has(w, WANE__FINAL_DUE))
+            /* The unit stays; without final_ok it is kept with the flag, for somebody who may run the finalizer. */
+            to = (w | WANE__MERGED) + WANE__COUNT_ONE - (final_ok ? WANE__FINAL_DUE : 0);
+        else if (last)
+            to &= ~WANE__LIVE;
+        else
+            wane__make_candidate(h);
+        if (cas_weak_acq_rel(&h->shared, &w, to)) { /* [order:count] */
+            wane__tally(r->xmerges, 1);
+            if (!last)
+                return WANE__DROPPED;
+            if (wane__word_has(w, WANE__FINAL_DUE))
+                return final_ok ? WANE__FINAL : WANE__KEPT;
+            return died(h, w);
+        }
+    }
+}
+
+/* Merged: the shared count is the whole one. Returns false to be called again with the word that is there now. */
+static bool drop_merged(struct wane__header *h, uint64_t *w, bool final_ok, const char *operation,
+                        enum wane__drop *ret) {
+    uint64_t count = wane__word_count(*w);
+    bool final_due = wane__word_has(*w, WANE__FINAL_DUE);
+    if (count == 0)
+        wane__fatal_dead(h, operation);
+    if (count == 1) {
+        if (final_due && !final_ok) {
+            *ret = WANE__KEPT;
+            return true;
+        }
+        uint64_t to = final_due ? *w & ~WANE__FINAL_DUE : (*w - WANE__COUNT_ONE) & ~WANE__LIVE;
+        if (!cas_weak_acq_rel(&h->shared, w, to)) /* [order:count] */
+            return false;
+        *ret = final_due ? WANE__FINAL : died(h, *w);
+        return true;
+    }
+    wane__make_candidate(h);
+    *ret = WANE__DROPPED;
+    if (final_due)
+        return cas_weak_acq_rel(&h->shared, w, *w - WANE__COUNT_ONE); /* [order:count] */
+    uint64_t before = sub_acq_rel(&h->shared, WANE__COUNT_ONE); /* [order:count] */
+    if (wane__word_has(before, WANE__IMMORTAL))
+        return true;
+    if (wane__word_count(before) == 0 || !wane__word_has(before, WANE__LIVE))
+        wane__fatal_dead(h, operation);
+    if (wane__word_count(before) == 1)
+        *ret = bury(h);
+    return true;
+}
+
+static enum wane__drop drop_shared(struct wane__header *h, bool final_ok, const char *operation) {
+    enum wane__drop result;
+    wane__tsan_release(&h->shared);
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    for (;;) {
+        if (!wane__word_has(w, WANE__LIVE))
+            wane__fatal_dead(h, operation);
+        if (wane__word_has(w, WANE__IMMORTAL))
+            return WANE__DROPPED;
+        if (wane__word_has(w, WANE__MERGED)) {
+            if (drop_merged(h, &w, final_ok, operation, &result))
+                return result;
+        } else if (wane__word_count(w) == 0) {
+            return WANE__KEPT;
+        } else {
+            wane__make_candidate(h);
+            if (cas_weak_acq_rel(&h->shared, &w, w - WANE__COUNT_ONE)) /* [order:count] */
+                return WANE__DROPPED;
+        }
+    }
+}
+
+enum wane__drop wane__drop_unit(struct wane__record *r, struct wane__header *h, bool final_ok,
+                                const char *operation) {
+    enum wane__drop result;
+    wane__mark(&r->head);
+    uint32_t owner = load_relaxed(&h->owner);
+    if (owner == r->id) {
+        uint32_t n = load_relaxed(&h->local);
+        if (likely(n == 1)) {
+            result = drop_owners_last(r, h, final_ok);
+        } else {
+            if (unlikely(n == 0))
+                wane__fatal_dead(h, operation);
+            wane__make_candidate(h);
+            store_relaxed(&h->local, n - 1);
+            result = WANE__DROPPED;
+        }
+    } else if (owner == WANE__OWNER_IMMORTAL) {
+        result = WANE__DROPPED;
+    } else {
+        wane__pause();
+        result = drop_shared(h, final_ok, operation);
+    }
+    wane__unmark(&r->head);
+    return result;
+}

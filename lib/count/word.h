@@ -1,0 +1,41 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * count/word.h: reading the header's words, and the candidate mark.
+ */
+#ifndef WANE_COUNT_WORD_H
+#define WANE_COUNT_WORD_H
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "thread/record.h"
+
+/* `candidate` of objects of untracked types, which are never candidates. */
+#define WANE__CANDIDATE_NEVER 2u
+
+static inline uint64_t wane__word_count(uint64_t w) { return (w & WANE__COUNT_MASK) >> WANE__COUNT_SHIFT; }
+static inline uint32_t wane__word_type(uint64_t w) { return (uint32_t)(w >> WANE__TYPE_SHIFT); }
+static inline bool wane__word_has(uint64_t w, uint64_t flag) { return (w & flag) != 0; }
+
+/*
+ * Makes h a candidate: the byte, then the mark of its page. Inside a bracket, and before the unit leaves the stack:
+ * afterwards the block may be somebody else's, and the collector, which clears the marks, waits for brackets and then
+ * looks at counts, must not miss the change that the mark announces. A byte that is set already needs nothing: whoever
+ * leaves it set sees to the page's mark (tests/model/mark.pml).
+ */
+static inline void wane__make_candidate(struct wane__header *h) {
+    if (likely(load_relaxed(&h->candidate) != 0))
+        return;
+    store_relaxed(&h->candidate, (uint8_t)1);
+    uint8_t *dirty = &wane__page_head_of(h)->xdirty[load_relaxed(&h->age) & 3];
+    if (load_relaxed(dirty) == 0)
+        store_relaxed(dirty, (uint8_t)1);
+}
+
+/* The name of an object's type, for messages; works on dead objects, whose word keeps the type. */
+const char *wane__name_of(const struct wane__header *h);
+
+/* Ends the program: operation on an object that is not alive. */
+_Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operation);
+
+#endif

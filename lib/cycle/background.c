@@ -1,0 +1,178 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * cycle/background.c: the collector thread's life: started at the first need, napping between rounds while there is
+ * work, asleep without limit when there is none, stopped at the end, started again in the child of a fork.
+ */
+#include "cycle/background.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "base/option.h"
+#include "life/apply.h"
+#include "os/clock.h"
+#include "os/futex.h"
+#include "thread/grace.h"
+#include "thread/wake.h"
+
+#define NAP_SHORT_NS 200000  /* a grace period is under way, units wait */
+#define NAP_LONG_NS 1000000  /* busy program: one round a millisecond */
+#define QUIET_ROUNDS 20      /* rounds without work before the thread sleeps */
+
+enum { NONE, RUNNING, STOPPING, STOPPED };
+
+/* Guards the change from NONE to RUNNING. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t xstate = NONE;
+static bool more_to_give_back; /* collector thread only */
+static uint64_t xcpu_before;   /* of threads that ended */
+static clockid_t xcpu_clock;   /* of the one that runs, if xcpu_running */
+static bool xcpu_running;
+
+static bool queues_hold_anything(void) {
+    WANE__EACH_RECORD(r) {
+        if (wane__queue_length(&r->deferred) > 0 || wane__queue_length(&r->kept) > 0)
+            return true;
+    }
+    return wane__dead_waiting() > 0 || wane__calls_waiting() > 0 || wane__heap_retired();
+}
+
+static bool anything_to_do(void) { return load_acquire(&xstate) != RUNNING || queues_hold_anything(); }
+
+static void rest(bool did) {
+    static unsigned quiet; /* collector thread only */
+    if (did || queues_hold_anything()) {
+        quiet = 0;
+        wane__nap(did ? NAP_SHORT_NS : NAP_LONG_NS);
+    } else if (quiet++ < QUIET_ROUNDS) {
+        wane__nap(NAP_LONG_NS);
+    } else if (more_to_give_back) {
+        int64_t delay = wane__option(trim_delay_ms) * 1000000;
+        wane__nap(delay > NAP_LONG_NS ? delay : NAP_LONG_NS);
+    } else {
+        quiet = 0;
+        wane__sleep(anything_to_do);
+    }
+}
+
+static void *run(void *arg) {
+    (void)arg;
+    pthread_setname_np(pthread_self(), "wane-gc");
+    struct wane__record *r = wane__record_adopt_collector();
+    if (r == NULL) {
+        store_seq_cst(&xstate, (uint32_t)STOPPED);
+        return NULL;
+    }
+    r->may_run_queued = true;
+    clockid_t clock;
+    if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
+        store_relaxed(&xcpu_clock, clock);
+        store_release(&xcpu_running, true);
+    }
+    while (load_acquire(&xstate) == RUNNING) {
+        bool did = wane__work(r, true);
+        wane__give_back(false, &more_to_give_back);
+        wane__record_reap_late();
+        if (load_acquire(&xstate) == RUNNING)
+            rest(did);
+    }
+    wane__record_detach(r);
+    store_release(&xcpu_running, false);
+    add_relaxed(&xcpu_before, wane__clock(CLOCK_THREAD_CPUTIME_ID));
+    store_seq_cst(&xstate, (uint32_t)STOPPED);
+    wane__futex_wake(&xstate, 1 << 30);
+    return NULL;
+}
+
+static bool create(void) {
+    sigset_t all, old;
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigfillset(&all);
+    if (pthread_attr_init(&attr) != 0)
+        return false;
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    bool created = pthread_create(&thread, &attr, run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    return created;
+}
+
+/* Called by whoever adds work while no thread runs. Never inside a bracket. */
+static void start(void) {
+    if (wane__option(collector_thread) == 0 || load_relaxed(&xstate) != NONE)
+        return;
+    pthread_mutex_lock(&lock);
+    if (load_relaxed(&xstate) == NONE) {
+        store_seq_cst(&xstate, (uint32_t)RUNNING);
+        store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
+        if (!create()) { /* tried again at the next need */
+            store_seq_cst(&xstate, (uint32_t)NONE);
+            store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void on_retired(void) { wane__wake(); }
+
+void wane__background_init(void) {
+    wane__heap_on_retired = on_retired;
+    store_release(&wane__collector_start, start);
+}
+
+void wane__background_stop(int64_t limit_ns) {
+    pthread_mutex_lock(&lock);
+    uint32_t state = load_relaxed(&xstate);
+    bool running = state == RUNNING || state == STOPPING;
+    store_seq_cst(&xstate, (uint32_t)(running ? STOPPING : STOPPED));
+    pthread_mutex_unlock(&lock);
+    struct wane__record *self = wane__record_self();
+    if (!running || (self != NULL && self->id == WANE__ID_COLLECTOR))
+        return;
+    uint64_t begin = wane__now();
+    uint32_t asleep = WANE__ASLEEP;
+    cas_acq_rel(&wane__xasleep, &asleep, (uint32_t)WANE__AWAKE);
+    while (load_acquire(&xstate) == STOPPING) {
+        if (limit_ns >= 0 && wane__now() - begin >= (uint64_t)limit_ns)
+            return;
+        wane__hurry();
+        wane__futex_wait(&xstate, STOPPING, NAP_LONG_NS);
+    }
+}
+
+uint64_t wane__background_cpu(void) {
+    uint64_t cpu = load_relaxed(&xcpu_before);
+    return load_acquire(&xcpu_running) ? cpu + wane__clock(load_relaxed(&xcpu_clock)) : cpu;
+}
+
+void wane__background_fork_prepare(void) {
+    pthread_mutex_lock(&lock);
+    wane__collector_lock();
+}
+
+void wane__background_fork_parent(void) {
+    wane__collector_unlock();
+    pthread_mutex_unlock(&lock);
+}
+
+void wane__background_fork_child(void) {
+    wane__collector_unlock();
+    struct wane__record *self = wane__record_self();
+    if (self == NULL || self->id != WANE__ID_COLLECTOR) {
+        uint32_t state = load_relaxed(&xstate);
+        if (state == RUNNING) {
+            store_seq_cst(&xstate, (uint32_t)NONE);
+            store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+        } else if (state == STOPPING) {
+            store_seq_cst(&xstate, (uint32_t)STOPPED);
+        }
+        store_relaxed(&xcpu_running, false);
+        store_relaxed(&xcpu_before, (uint64_t)0);
+    }
+    pthread_mutex_unlock(&lock);
+}

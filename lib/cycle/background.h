@@ -1,0 +1,36 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * cycle/background.h: the collector thread.
+ */
+#ifndef WANE_CYCLE_BACKGROUND_H
+#define WANE_CYCLE_BACKGROUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "thread/record.h"
+
+/* Lets lower layers start the thread when there is work; once. */
+void wane__background_init(void);
+
+/*
+ * Ends the thread, after what it is doing. Joins it for up to limit_ns (negative: for ever), unless the caller is that
+ * thread. It does not start again. Any thread.
+ */
+void wane__background_stop(int64_t limit_ns);
+
+/* CPU time of the thread, past and present ones of this process. */
+uint64_t wane__background_cpu(void);
+
+/* One round of the collector's work for all records: returns whether anything was done. r is applying nothing. */
+bool wane__work(struct wane__record *r, bool silent_only);
+
+/* Gives memory back: what is empty (all = at once, else after trim_delay_ms). Returns bytes for all. */
+size_t wane__give_back(bool all, bool *ret_more);
+
+void wane__background_fork_prepare(void);
+void wane__background_fork_parent(void);
+void wane__background_fork_child(void);
+
+#endif

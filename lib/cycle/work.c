@@ -1,0 +1,72 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * cycle/work.c: one round of the collector thread's work; wane_flush does the same rounds.
+ *
+ * A record's units are left to its thread while it keeps up: only those that were there, and safe, in the round before
+ * and still are, are applied here. Owners count without read-modify-write, so their own hands are the cheaper ones.
+ */
+#include "base/option.h"
+#include "cycle/background.h"
+#include "life/apply.h"
+#include "os/clock.h"
+#include "thread/grace.h"
+#include "thread/wake.h"
+
+static bool attached(struct wane__record *from) {
+    return load_acquire(&from->xstate) != WANE__RECORD_FREE;
+}
+
+/* Position up to which the units of a queue may be taken by another thread. */
+static uint64_t silent_limit(uint64_t *seen, uint64_t limit, bool alive, bool silent_only) {
+    uint64_t before = *seen;
+    *seen = limit;
+    return silent_only && alive ? before : limit;
+}
+
+static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only) {
+    bool alive = attached(from) && from != r, did = false;
+    uint64_t safe = load_acquire(&from->deferred.xsafe);
+    uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
+    while (load_relaxed(&from->deferred.xhead) < limit && wane__apply_deferred(r, from, true) > 0)
+        did = true;
+    uint64_t tail = load_acquire(&from->kept.xtail);
+    limit = silent_limit(&from->seen_kept, tail, alive, silent_only);
+    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, from, limit, true, true) > 0)
+        did = true;
+    return did;
+}
+
+bool wane__work(struct wane__record *r, bool silent_only) {
+    bool did = wane__grace_step() == WANE__GRACE_WAITING;
+    WANE__EACH_RECORD(from) {
+        if (work_for(r, from, silent_only))
+            did = true;
+    }
+    bool outermost = wane__applying_begin(r);
+    if (wane__reap_waiting(r) > 0)
+        did = true;
+    if (outermost)
+        wane__applying_end(r);
+    if (wane__run_due(r) > 0)
+        did = true;
+    wane__free_due(r);
+    return did;
+}
+
+static void wait_for_brackets(void *arg) {
+    (void)arg;
+    wane__bracket_wait();
+}
+
+size_t wane__give_back(bool all, bool *ret_more) {
+    size_t bytes = 0;
+    wane__collector_lock();
+    if (all)
+        bytes = wane__heap_trim(wait_for_brackets, NULL);
+    else
+        *ret_more = wane__heap_tend(wait_for_brackets, NULL, wane__now(),
+                                    (uint64_t)wane__option(trim_delay_ms) * 1000000u);
+    wane__collector_unlock();
+    return bytes;
+}

@@ -1,0 +1,138 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/apply.c: the consumer's side of the queues.
+ *
+ * A thread applies its own units in its slow paths: often it owns the objects, and then it is a plain subtraction.
+ * The collector thread applies those of threads that stay silent.
+ */
+#include "life/apply.h"
+
+#include "thread/grace.h"
+#include "thread/wake.h"
+
+size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call) {
+    bool outermost = wane__applying_begin(r);
+    struct wane__link *dead = NULL;
+    size_t n = wane__batch_deferred(r, from);
+    for (size_t i = 0; i < n; i++) {
+        struct wane__header *h = wane__batch_unit(r, i);
+        wane__let_go(r, h, &dead, may_call, "a deferred decrement");
+    }
+    if (n > 0)
+        wane__batch_end(r);
+    wane__reap(r, dead, may_call);
+    if (outermost)
+        wane__applying_end(r);
+    return n;
+}
+
+/* The owners from whom a batch took objects: few as a rule; more than fit make the wait one for everybody. */
+#define OWNERS_MAX 16
+struct owners {
+    unsigned n;
+    bool everybody;
+    bool any;
+    uint32_t id[OWNERS_MAX];
+};
+
+static void add_owner(struct owners *o, uint32_t id) {
+    o->any = true;
+    for (unsigned i = o->n; i-- > 0;) {
+        if (o->id[i] == id)
+            return;
+    }
+    if (o->n == OWNERS_MAX)
+        o->everybody = true;
+    else
+        o->id[o->n++] = id;
+}
+
+static bool owners_clear(const struct owners *o) {
+    if (o->everybody)
+        return wane__brackets_clear();
+    for (unsigned i = 0; i < o->n; i++) {
+        if (!wane__bracket_clear(o->id[i]))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Steps 1 and 2 of revocation for the batch. Returns whether step 3 may be done for all of it. An object that somebody
+ * else is revoking can be merged only after a wait for everybody: which bracket matters for it is not known here.
+ */
+static bool revoke_batch(struct wane__record *r, size_t n, bool may_wait, bool *others) {
+    struct owners owners = {0};
+    for (size_t i = 0; i < n; i++) {
+        uint32_t owner = 0;
+        switch (wane__revoke_begin(r, (struct wane__header *)r->xbatch[i], &owner)) {
+        case WANE__REVOKE_BEGUN:
+            add_owner(&owners, owner);
+            break;
+        case WANE__REVOKE_OTHERS:
+            *others = true;
+            break;
+        case WANE__REVOKE_NOTHING:
+            break;
+        }
+    }
+    if (!owners.any && !*others)
+        return true;
+    if (may_wait) {
+        wane__bracket_wait();
+        *others = false;
+        return true;
+    }
+    if (*others)
+        return false;
+    wane__heavy();
+    return owners_clear(&owners);
+}
+
+size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call,
+                    bool may_wait) {
+    bool outermost = wane__applying_begin(r);
+    struct wane__link *dead = NULL;
+    size_t n = wane__batch_kept(r, from, limit);
+    if (n > 0) {
+        bool others = false;
+        bool merge = revoke_batch(r, n, may_wait, &others);
+        for (size_t i = 0; i < n; i++) {
+            struct wane__header *h = wane__batch_unit(r, i);
+            if (merge && load_relaxed(&h->owner) == WANE__OWNER_NONE)
+                wane__revoke_end(r, h);
+            wane__let_go(r, h, &dead, may_call, "a release");
+        }
+        wane__batch_end(r);
+    }
+    wane__reap(r, dead, may_call);
+    if (outermost)
+        wane__applying_end(r);
+    return n;
+}
+
+size_t wane__run_due(struct wane__record *r) {
+    size_t n = 0;
+    bool outermost = wane__applying_begin(r);
+    for (wane_defer_node *node = wane__calls_take_due(), *next; node != NULL; node = next) {
+        next = node->wane__next;
+        wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
+        wane__reap(r, NULL, true);
+        n++;
+    }
+    if (n > 0)
+        wane__calls_done(n);
+    if (outermost)
+        wane__applying_end(r);
+    return n;
+}
+
+void wane__free_due(struct wane__record *r) {
+    for (struct wane__link *l = wane__blocks_take_due(), *next; l != NULL; l = next) {
+        next = l->next;
+        wane__mark(&r->head);
+        wane__heap_free(&r->heap, wane__header_of(l));
+        wane__unmark(&r->head);
+    }
+}

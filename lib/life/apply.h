@@ -1,0 +1,30 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/apply.h: applying what waits in the queues, and keeping it bounded.
+ */
+#ifndef WANE_LIFE_APPLY_H
+#define WANE_LIFE_APPLY_H
+
+#include "life/death.h"
+
+/* Applies one batch of units of `from` that are safe; destroys what dies. Returns how many. */
+size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call);
+
+/*
+ * Settles one batch of units that `from` keeps, below position `limit`, by revocation. Where the owner is in the
+ * middle of counting, may_wait waits for it (a few instructions, or its time slice); without, the unit is kept again.
+ */
+size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call, bool may_wait);
+
+/* Runs deferred functions that are due and frees blocks that are. Returns how many functions. May call. */
+size_t wane__run_due(struct wane__record *r);
+void wane__free_due(struct wane__record *r);
+
+/* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
+void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation);
+
+/* After a unit was kept: settles a full batch; holds the thread to its byte bound. */
+void wane__kept(struct wane__record *r, bool may_call);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/birth.c: making objects.
+ *
+ * The payload is zero, then the first header word is written, then `shared` with release: from that store on the
+ * walking collector may pin the object. A pin that lands on the word before it pinned nothing and is overwritten.
+ */
+#include <errno.h>
+#include <wane/object.h>
+
+#include "life/type.h"
+#include "thread/mode.h"
+
+static void *fail(int error) {
+    errno = error;
+    return NULL;
+}
+
+static struct wane__header *allocate(struct wane__record *r, const wane_type *t, size_t extra) {
+    const uintptr_t *p = t->wane__private;
+    bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
+    size_t block = p[WANE__TYPE_BLOCK];
+    unsigned cls = (unsigned)p[WANE__TYPE_CLASS];
+    if (unlikely(extra > 0)) {
+        if (block > SIZE_MAX / 4 || extra > SIZE_MAX / 4 - block)
+            return fail(EOVERFLOW);
+        if ((t->flags & WANE_TYPE_EXTRA_SLOTS) != 0)
+            block = (block + sizeof(wane_slot) - 1) & ~(sizeof(wane_slot) - 1);
+        block += extra;
+        cls = wane__heap_class(block);
+    }
+    struct wane__header *h;
+    if (likely(cls != WANE__CLASS_LARGE))
+        h = wane__heap_alloc(&r->heap, cls, tracked);
+    else if (block > SIZE_MAX / 4)
+        return fail(EOVERFLOW);
+    else
+        h = wane__heap_alloc_large(&r->heap, block, tracked);
+    return likely(h != NULL) ? h : fail(ENOMEM);
+}
+
+static void *born(struct wane__record *r, const wane_type *t, struct wane__header *h) {
+    const uintptr_t *p = t->wane__private;
+    uint64_t first = p[WANE__TYPE_FIRST], word = p[WANE__TYPE_BIRTH];
+    if (unlikely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_MERGED) != 0 || wane__fences_on()))
+        word |= WANE__MERGED | WANE__COUNT_ONE;
+    else
+        first |= r->id | (uint64_t)1 << 32;
+    store_relaxed((uint64_t *)(void *)h, first);
+    store_release(&h->shared, word); /* [order:birth] */
+    if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0)) {
+        wane__tally(r->xbirths, 1);
+        wane__tally(r->xbirth_bytes, wane__heap_block_size(h));
+    }
+    return wane__payload_of(h);
+}
+
+static void *new_slow(wane_type *t, size_t extra) {
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        return fail(-error);
+    if (load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0 && wane__type_register(t) == 0)
+        return fail(ENOSPC);
+    struct wane__header *h = allocate(r, t, extra);
+    return h == NULL ? NULL : born(r, t, h);
+}
+
+void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
+    (void)site;
+    struct wane__record *r = wane__record_self();
+    if (unlikely(r == NULL || load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0)) /* [order:type] */
+        return new_slow(t, extra);
+    struct wane__header *h = allocate(r, t, extra);
+    return likely(h != NULL) ? born(r, t, h) : NULL;
+}
+
+void *(wane_new)(wane_type *t) { return wane_new_at(t, 0, NULL); }
+
+void *(wane_new_extra)(wane_type *t, size_t extra) { return wane_new_at(t, extra, NULL); }

@@ -1,0 +1,114 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/bound.c: what a thread does for its own queues while it fills them.
+ *
+ * Every so many units it applies what is safe and pushes the grace period on. Over the byte bound it first helps
+ * harder, then waits, at most stall_limit_us, then goes on and counts an overrun; after one it may defer another
+ * eighth of the bound before it waits again. Nobody waits inside a guard, a bracket or a callback.
+ */
+#include "life/apply.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/option.h"
+#include "os/clock.h"
+#include "thread/grace.h"
+#include "thread/wake.h"
+
+#define APPLY_EVERY 64   /* units */
+#define GRACE_EVERY 2048 /* units */
+#define SETTLE_FROM 192  /* units kept */
+#define NAP_NS 50000
+
+static bool over_bound(struct wane__record *r) {
+    uint64_t limit = (uint64_t)wane__option(deferred_bytes);
+    if (limit < r->allowance)
+        limit = r->allowance;
+    return wane__bytes_waiting(r) + wane__dead_bytes() > limit;
+}
+
+static void help(struct wane__record *r, bool may_call) {
+    wane__grace_step();
+    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, may_call) > 0) {
+    }
+    uint64_t limit = load_relaxed(&r->kept.xtail);
+    while (load_relaxed(&r->kept.xhead) < limit && wane__settle(r, r, limit, may_call, false) > 0) {
+    }
+}
+
+static void count_stall(struct wane__record *r, uint64_t ns) {
+    wane__tally(r->xstalls, 1);
+    wane__tally(r->xstall_ns_total, ns);
+    if (ns > load_relaxed(&r->xstall_ns_max))
+        store_relaxed(&r->xstall_ns_max, ns);
+    unsigned bucket = ns < 2 ? 0 : 63 - (unsigned)__builtin_clzll(ns);
+    wane__tally(r->xstall_histogram[bucket < 32 ? bucket : 31], 1);
+}
+
+static void nap(void) {
+    struct timespec t = {.tv_nsec = NAP_NS};
+    nanosleep(&t, NULL);
+}
+
+static void hold_to_bound(struct wane__record *r, bool may_call) {
+    int saved = errno;
+    help(r, may_call);
+    if (over_bound(r) && r->head.nest == 0 && r->callbacks == 0) {
+        uint64_t begin = wane__now(), now = begin;
+        uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000;
+        wane__hurry();
+        while (over_bound(r) && now - begin < patience) {
+            nap();
+            help(r, may_call);
+            now = wane__now();
+        }
+        count_stall(r, now - begin);
+    }
+    if (over_bound(r)) {
+        wane__tally(r->xoverruns, 1);
+        r->allowance = wane__bytes_waiting(r) + wane__dead_bytes() + (uint64_t)wane__option(deferred_bytes) / 8;
+    } else {
+        r->allowance = 0;
+    }
+    errno = saved;
+}
+
+/* No segment for a queue: apply until one comes free. */
+static void make_room(struct wane__record *r, const char *operation) {
+    if (r->head.nest > 0)
+        wane__fatal("%s: out of memory inside a guard, with no room left to defer a decrement", operation);
+    wane__hurry();
+    help(r, false);
+    nap();
+}
+
+static void settle_full(struct wane__record *r, bool may_call) {
+    uint64_t tail = load_relaxed(&r->kept.xtail);
+    if (tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM)
+        wane__settle(r, r, tail, may_call, false);
+}
+
+void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation) {
+    if (load_relaxed(&h->owner) == WANE__OWNER_IMMORTAL)
+        return;
+    while (unlikely(!wane__defer_unit(r, h)))
+        make_room(r, operation);
+    uint64_t tail = load_relaxed(&r->deferred.xtail);
+    if (unlikely(tail % APPLY_EVERY == 0)) {
+        if (tail % GRACE_EVERY == 0)
+            wane__grace_step();
+        if (wane__deferred_ready(r) >= APPLY_EVERY && wane__apply_deferred(r, r, false) > 0)
+            settle_full(r, false);
+    }
+    if (unlikely(over_bound(r)))
+        hold_to_bound(r, false);
+}
+
+void wane__kept(struct wane__record *r, bool may_call) {
+    if (load_relaxed(&r->kept.xtail) % APPLY_EVERY == 0)
+        settle_full(r, may_call);
+    if (unlikely(over_bound(r)))
+        hold_to_bound(r, may_call);
+}

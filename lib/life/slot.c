@@ -1,0 +1,110 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/slot.c: slots.
+ *
+ * A unit moves from the stack into a slot, and from a slot into the deferred queue, never from a slot to the stack:
+ * what is taken out is an increment and a deferred decrement, so that each new stack unit is visible as an increment
+ * and whoever borrowed the pointer in a guard may go on using it.
+ * Increments come before publication. A unit given to a slot leaves the stack: the object becomes a candidate first,
+ * in the same bracket.
+ */
+#include <wane/slot.h>
+
+#include "life/apply.h"
+#include "thread/mode.h"
+
+/* Puts obj into the slot; returns what was there. In r's bracket. */
+static void *exchange(wane_slot *s, void *obj) {
+    wane__tsan_release(&s->wane__target);
+    void *old = swap_acq_rel(&s->wane__target, obj); /* [order:slot] */
+    wane__tsan_acquire(&s->wane__target);
+    return old;
+}
+
+static void defer_old(struct wane__record *r, void *old, const char *operation) {
+    if (old != NULL)
+        wane__defer(r, wane__header_of(old), operation);
+}
+
+void(wane_slot_init)(wane_slot *s, void *obj) {
+    if (obj == NULL) {
+        store_relaxed(&s->wane__target, NULL);
+        return;
+    }
+    struct wane__record *r = wane__record_need("wane_slot_init");
+    wane__mark(&r->head);
+    wane__make_candidate(wane__header_of(obj));
+    wane__tsan_release(&s->wane__target);
+    store_release(&s->wane__target, obj); /* [order:slot] */
+    wane__unmark(&r->head);
+}
+
+void *wane__slot_load_slow(wane_slot *s) {
+    struct wane__record *r = wane__record_need("wane_slot_load");
+    wane__mark(&r->head);
+    void *obj = load_acquire(&s->wane__target); /* [order:slot] */
+    if (obj != NULL)
+        wane__take_unit_marked(r, wane__header_of(obj));
+    wane__unmark(&r->head);
+    wane__tsan_acquire(&s->wane__target);
+    return obj;
+}
+
+void(wane_slot_store)(wane_slot *s, void *obj) {
+    struct wane__record *r = wane__record_need("wane_slot_store");
+    wane__mark(&r->head);
+    if (obj != NULL)
+        wane__take_unit_marked(r, wane__header_of(obj));
+    void *old = exchange(s, obj);
+    wane__unmark(&r->head);
+    defer_old(r, old, "wane_slot_store");
+}
+
+void(wane_slot_give)(wane_slot *s, void *obj) {
+    struct wane__record *r = wane__record_need("wane_slot_give");
+    wane__mark(&r->head);
+    if (obj != NULL)
+        wane__make_candidate(wane__header_of(obj));
+    void *old = exchange(s, obj);
+    wane__unmark(&r->head);
+    defer_old(r, old, "wane_slot_give");
+}
+
+void *(wane_slot_swap)(wane_slot *s, void *obj) {
+    struct wane__record *r = wane__record_need("wane_slot_swap");
+    wane__mark(&r->head);
+    if (obj != NULL)
+        wane__make_candidate(wane__header_of(obj));
+    void *old = exchange(s, obj);
+    if (old != NULL)
+        wane__take_unit_marked(r, wane__header_of(old)); /* the slot's own unit is still there: it is not yet deferred */
+    wane__unmark(&r->head);
+    defer_old(r, old, "wane_slot_swap");
+    return old;
+}
+
+void *wane_slot_take(wane_slot *s) {
+    return load_relaxed(&s->wane__target) == NULL ? NULL : (wane_slot_swap)(s, NULL);
+}
+
+void wane_slot_clear(wane_slot *s) {
+    if (load_relaxed(&s->wane__target) != NULL)
+        (wane_slot_give)(s, NULL);
+}
+
+bool(wane_slot_cas)(wane_slot *s, void *expected, void *desired) {
+    struct wane__record *r = wane__record_need("wane_slot_cas");
+    void *found = expected;
+    wane__mark(&r->head);
+    if (desired != NULL)
+        wane__take_unit_marked(r, wane__header_of(desired));
+    wane__tsan_release(&s->wane__target);
+    bool done = cas_acq_rel(&s->wane__target, &found, desired); /* [order:slot] */
+    wane__unmark(&r->head);
+    if (done)
+        defer_old(r, expected, "wane_slot_cas");
+    else if (desired != NULL)
+        wane__release(r, wane__header_of(desired), false, "wane_slot_cas");
+    return done;
+}

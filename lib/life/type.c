@@ -1,0 +1,152 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/type.c: registration of types.
+ *
+ * A type's id is its place in a table, so that an object's word leads to its type without a search. One lock guards
+ * registration and forgetting; readers load the table's entries.
+ */
+#include "life/type.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <wane/object.h>
+
+#include "life/death.h"
+#include "thread/wake.h"
+
+#define SLOTS_MAX 32
+
+wane_type *wane__types[WANE__TYPES];
+
+/* Leaf lock: registration, forgetting. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t ids_used; /* ids below and including it were given out at least once */
+
+/* An address that differs between two copies of the library in one process. */
+static char this_copy;
+
+static size_t count_slots(const wane_type *t) {
+    size_t n = 0;
+    while (t->slots != NULL && t->slots[n] != WANE_SLOTS_END) {
+        if (n == SLOTS_MAX)
+            wane__fatal("type \"%s\" at %p: more than %d slots, or no WANE_SLOTS_END", t->name, (void *)t, SLOTS_MAX);
+        size_t offset = t->slots[n++];
+        if (offset % sizeof(wane_slot) != 0)
+            wane__fatal("type \"%s\" at %p: slot at offset %zu is not aligned", t->name, (void *)t, offset);
+        if (offset > t->size || t->size - offset < sizeof(wane_slot))
+            wane__fatal("type \"%s\" at %p: slot at offset %zu lies outside of its %zu bytes", t->name, (void *)t,
+                        offset, t->size);
+    }
+    return n;
+}
+
+static uintptr_t traits_of(const wane_type *t, size_t slots) {
+    uintptr_t traits = 0;
+    if (slots > 0 || t->trace != NULL || (t->flags & WANE_TYPE_EXTRA_SLOTS) != 0) {
+        traits |= WANE__TRAIT_SCANNED;
+        if ((t->flags & WANE_TYPE_ACYCLIC) == 0)
+            traits |= WANE__TRAIT_TRACKED;
+    }
+    if (t->destroy != NULL)
+        traits |= WANE__TRAIT_CALLS;
+    if ((t->flags & WANE_TYPE_SHARED) != 0)
+        traits |= WANE__TRAIT_MERGED;
+    return traits;
+}
+
+static uint32_t free_id_locked(void) {
+    if (ids_used < WANE__TYPES - 1)
+        return ++ids_used;
+    for (uint32_t id = 1; id < WANE__TYPES; id++) {
+        if (wane__types[id] == NULL)
+            return id;
+    }
+    return 0;
+}
+
+static void describe(wane_type *t, uint32_t id) {
+    uintptr_t *p = t->wane__private;
+    if (t->name == NULL)
+        t->name = "(unnamed)";
+    size_t slots = count_slots(t);
+    uintptr_t traits = traits_of(t, slots) | (p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY);
+    size_t block = t->size > SIZE_MAX / 2 ? SIZE_MAX : sizeof(struct wane__header) + t->size;
+    p[WANE__TYPE_TRAITS] = traits;
+    p[WANE__TYPE_BLOCK] = block;
+    p[WANE__TYPE_CLASS] = wane__heap_class(block);
+    p[WANE__TYPE_BIRTH] = (uint64_t)id << WANE__TYPE_SHIFT | WANE__LIVE | (t->finalize != NULL ? WANE__FINAL_DUE : 0);
+    uint64_t candidate = (traits & WANE__TRAIT_TRACKED) != 0 ? 0 : WANE__CANDIDATE_NEVER;
+    p[WANE__TYPE_FIRST] = candidate << 16;
+    p[WANE__TYPE_SLOTS_N] = slots;
+    p[WANE__TYPE_COPY] = (uintptr_t)&this_copy;
+}
+
+uint32_t wane__type_register(wane_type *t) {
+    pthread_mutex_lock(&lock);
+    uint32_t id = (uint32_t)load_relaxed(&t->wane__private[WANE__TYPE_ID]);
+    if (id != 0 && t->wane__private[WANE__TYPE_COPY] != (uintptr_t)&this_copy)
+        wane__fatal("type \"%s\" at %p belongs to another copy of the library in this process", t->name, (void *)t);
+    if (id == 0 && (id = free_id_locked()) != 0) {
+        describe(t, id);
+        store_release(&wane__types[id], t);                            /* [order:type] */
+        store_release(&t->wane__private[WANE__TYPE_ID], (uintptr_t)id); /* [order:type] */
+    }
+    pthread_mutex_unlock(&lock);
+    if (id != 0 && wane__type_has(t, WANE__TRAIT_TRACKED))
+        wane__wake(); /* cycles become possible: the collector thread starts */
+    return id;
+}
+
+const char *wane__name_of(const struct wane__header *h) {
+    const wane_type *t = wane__type_of(load_relaxed(&h->shared));
+    return t != NULL ? t->name : "(none)";
+}
+
+wane_type *wane_typeof(const void *obj) {
+    return obj == NULL ? NULL : wane__type_of(load_relaxed(&wane__header_of(obj)->shared));
+}
+
+size_t wane_sizeof(const void *obj) { return obj == NULL ? 0 : wane__heap_block_size(wane__header_of(obj)); }
+
+wane_slot *wane__extra_slots(const wane_type *t, struct wane__header *h, size_t *ret_n) {
+    size_t begin = (t->size + sizeof(wane_slot) - 1) & ~(sizeof(wane_slot) - 1);
+    size_t end = wane__heap_block_size(h) - sizeof *h;
+    *ret_n = end > begin ? (end - begin) / sizeof(wane_slot) : 0;
+    return (wane_slot *)(void *)((char *)wane__payload_of(h) + begin);
+}
+
+struct search {
+    uint32_t id;
+    bool found;
+};
+
+static bool page_has_type(struct wane__page *page, void *arg) {
+    struct search *s = arg;
+    for (uint32_t i = 0; i < wane__page_capacity(page) && !s->found; i++) {
+        uint64_t w = load_acquire(&wane__page_block(page, i)->shared);
+        s->found = wane__word_has(w, WANE__LIVE) && wane__word_type(w) == s->id;
+    }
+    return !s->found;
+}
+
+int wane_type_forget(wane_type *t) {
+    if (t == NULL || load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0)
+        return 0;
+    wane__collector_lock();
+    pthread_mutex_lock(&lock);
+    struct search s = {.id = (uint32_t)t->wane__private[WANE__TYPE_ID]};
+    bool busy = wane__dead_waiting() != 0; /* dead, not yet destroyed: of any type */
+    if (s.id != 0)
+        wane__heap_walk_pages(page_has_type, &s);
+    if (s.id != 0 && !s.found && !busy) {
+        store_release(&t->wane__private[WANE__TYPE_ID], (uintptr_t)0);
+        store_release(&wane__types[s.id], (wane_type *)NULL);
+    }
+    pthread_mutex_unlock(&lock);
+    wane__collector_unlock();
+    return s.found || busy ? -EBUSY : 0;
+}
+
+void wane__type_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__type_fork_release(void) { pthread_mutex_unlock(&lock); }

@@ -1,0 +1,63 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/type.h: registered types and what is known of each.
+ */
+#ifndef WANE_LIFE_TYPE_H
+#define WANE_LIFE_TYPE_H
+
+#include <wane/type.h>
+
+#include "count/word.h"
+
+#define WANE__TYPES 65536
+
+/* The places of wane_type.wane__private. Written under the lock of registration, before the id is published. */
+enum {
+    WANE__TYPE_ID,      /* atomic; 0: not registered */
+    WANE__TYPE_TRAITS,  /* WANE__TRAIT_ flags */
+    WANE__TYPE_CLASS,   /* size class without extra bytes */
+    WANE__TYPE_BLOCK,   /* block size asked for without extra bytes */
+    WANE__TYPE_BIRTH,   /* `shared` at birth */
+    WANE__TYPE_FIRST,   /* first header word at birth, without the owner */
+    WANE__TYPE_SLOTS_N, /* how many fixed slots */
+    WANE__TYPE_COPY,    /* address in the copy of the library that registered it */
+};
+
+enum {
+    WANE__TRAIT_TRACKED = 1,  /* may be part of a cycle */
+    WANE__TRAIT_SCANNED = 2,  /* has slots to empty at death */
+    WANE__TRAIT_CALLS = 4,    /* has `destroy`: its death runs user code */
+    WANE__TRAIT_MERGED = 8,   /* born without owner */
+    WANE__TRAIT_LIBRARY = 16, /* the library's own: not counted as live */
+};
+
+/* By id, atomic. */
+extern wane_type *wane__types[WANE__TYPES];
+
+/* The id, registering t at its first use; 0 when all ids are taken. */
+uint32_t wane__type_register(wane_type *t);
+
+static inline wane_type *wane__type_of(uint64_t word) {
+    return load_acquire(&wane__types[wane__word_type(word)]); /* [order:type] */
+}
+
+static inline bool wane__type_has(const wane_type *t, uintptr_t trait) {
+    return (t->wane__private[WANE__TYPE_TRAITS] & trait) != 0;
+}
+
+/* Where the extra bytes begin that are slots, and how many slots they hold. */
+wane_slot *wane__extra_slots(const wane_type *t, struct wane__header *h, size_t *ret_n);
+
+/* What a wane_visitor is inside: handed slots, n in a row. */
+struct wane__visit_ops {
+    void (*slots)(struct wane__visit_ops *v, wane_slot *s, size_t n);
+};
+
+/* Hands all slots of an object to ops, those of `trace` inside a guard. */
+void wane__visit_slots(wane_type *t, struct wane__header *h, struct wane__visit_ops *ops);
+
+void wane__type_fork_prepare(void);
+void wane__type_fork_release(void);
+
+#endif

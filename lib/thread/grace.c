@@ -1,0 +1,217 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread/grace.c: grace periods.
+ *
+ * Why it is sound. A removal from a slot comes before the push of the removed unit, the push before the note of the
+ * queue's tail (release and acquire on it), the note before the new epoch and the heavy barrier. A reader whose guard
+ * word (or bracket) is not visible after the barrier therefore reads the slot after the removal. One whose mark is
+ * visible is waited for: a guard word that is clear or holds the new epoch, or a bracket seen clear, means that the
+ * section which could have read the old pointer has ended, because un-marking is a release store.
+ * A guard that loads the epoch before its change and stores it after counts as an old one: more waiting, no harm.
+ */
+#include "thread/grace.h"
+
+#include <sched.h>
+
+#include "base/check.h"
+#include "base/option.h"
+#include "os/clock.h"
+#include "thread/mode.h"
+
+/* A try-lock guards all of this but the x fields. */
+static uint32_t xlock;
+static bool waiting;
+static uint64_t target;
+static struct wane__link *noted_calls, *noted_blocks;
+
+static uint64_t xbegun, xended;
+static uint64_t xoldest_guard;
+static struct wane__stack new_calls, due_calls, new_blocks, due_blocks;
+static uint64_t xcalls_added, xcalls_done;
+
+static bool trylock(void) {
+    uint32_t unlocked = 0;
+    return load_relaxed(&xlock) == 0 && cas_acq_rel(&xlock, &unlocked, 1u); /* [order:consumer] */
+}
+
+static void unlock(void) { store_release(&xlock, 0u); /* [order:consumer] */ }
+
+static bool anything_waits(void) {
+    if (load_relaxed(&new_calls.xtop) != NULL || load_relaxed(&new_blocks.xtop) != NULL)
+        return true;
+    WANE__EACH_RECORD(r) {
+        if (load_relaxed(&r->deferred.xtail) != load_relaxed(&r->deferred.xsafe))
+            return true;
+    }
+    return false;
+}
+
+static void begin(void) {
+    WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
+    noted_calls = wane__stack_take(&new_calls);
+    noted_blocks = wane__stack_take(&new_blocks);
+    store_release(&xbegun, load_relaxed(&xbegun) + 1);
+    target = (__atomic_add_fetch(&wane__epoch, 1, __ATOMIC_ACQ_REL)) & ~WANE__EPOCH_FENCES; /* [order:guard] */
+    wane__heavy();
+    waiting = true;
+}
+
+/* Whether r has passed: remembered, so that a busy thread must be seen clear of each only once. */
+static bool passed(struct wane__record *r, uint64_t now) {
+    if (r->passed == target || load_acquire(&r->xstate) == WANE__RECORD_FREE)
+        return true;
+    if (wane__fences_on() && load_seq_cst(&r->xknows_fences) == 0)
+        return false;
+    uint64_t guard = load_acquire(&r->head.guard); /* [order:guard] */
+    uint64_t epoch = guard & ~WANE__EPOCH_FENCES;
+    if (epoch != 0 && epoch < target) {
+        if (r->guard_seen != guard) {
+            r->guard_seen = guard;
+            r->guard_since = now;
+            r->guard_warned = false;
+        }
+        return false;
+    }
+    r->guard_seen = 0;
+    if (load_acquire(&r->head.bracket) != 0) /* [order:bracket] */
+        return false;
+    wane__tsan_acquire(&r->head.guard);
+    wane__tsan_acquire(&r->head.bracket);
+    r->passed = target;
+    return true;
+}
+
+static void warn_of_guard(struct wane__record *r, uint64_t now) {
+    int64_t limit = wane__option(guard_warn_ms);
+    if (limit == 0 || r->guard_warned || now - r->guard_since < (uint64_t)limit * 1000000u)
+        return;
+    r->guard_warned = true;
+    wane__log(WANE__LOG_WARNING, "thread %d has been inside a guard for %llu ms: no memory is reclaimed meanwhile",
+              (int)r->tid, (unsigned long long)((now - r->guard_since) / 1000000u));
+}
+
+static bool all_passed(void) {
+    uint64_t now = wane__now(), oldest = 0;
+    bool all = true;
+    WANE__EACH_RECORD(r) {
+        if (passed(r, now))
+            continue;
+        all = false;
+        if (r->guard_seen != 0) {
+            warn_of_guard(r, now);
+            if (now - r->guard_since > oldest)
+                oldest = now - r->guard_since;
+        }
+    }
+    store_relaxed(&xoldest_guard, oldest);
+    return all;
+}
+
+static void move_all(struct wane__stack *to, struct wane__link *list) {
+    if (list == NULL)
+        return;
+    struct wane__link *last = list;
+    while (last->next != NULL)
+        last = last->next;
+    wane__stack_push_chain(to, list, last);
+}
+
+static void end(void) {
+    WANE__EACH_RECORD(r) {
+        wane__tsan_release(&r->deferred.xsafe);
+        store_release(&r->deferred.xsafe, r->deferred.noted); /* [order:safe] */
+    }
+    move_all(&due_calls, noted_calls);
+    move_all(&due_blocks, noted_blocks);
+    noted_calls = noted_blocks = NULL;
+    waiting = false;
+    store_release(&xended, load_relaxed(&xbegun)); /* [order:safe] */
+}
+
+enum wane__grace wane__grace_step(void) {
+    if (!trylock())
+        return WANE__GRACE_BUSY;
+    enum wane__grace result = WANE__GRACE_WAITING;
+    if (!waiting) {
+        if (anything_waits())
+            begin();
+        else
+            result = WANE__GRACE_IDLE;
+    }
+    if (waiting && all_passed())
+        end();
+    unlock();
+    return result;
+}
+
+uint64_t wane__grace_begun(void) { return load_acquire(&xbegun); }
+
+uint64_t wane__grace_ended(void) { return load_acquire(&xended); /* [order:safe] */ }
+
+uint64_t wane__oldest_guard(void) { return load_relaxed(&xoldest_guard); }
+
+static bool bracket_clear_of(struct wane__record *r) {
+    if (load_acquire(&r->xstate) != WANE__RECORD_FREE && wane__fences_on() && load_seq_cst(&r->xknows_fences) == 0)
+        return false;
+    if (load_acquire(&r->head.bracket) != 0) /* [order:bracket] */
+        return false;
+    wane__tsan_acquire(&r->head.bracket);
+    return true;
+}
+
+bool wane__bracket_clear(uint32_t id) {
+    struct wane__record *r = wane__record_at(id);
+    return r == NULL || bracket_clear_of(r);
+}
+
+bool wane__brackets_clear(void) {
+    WANE__EACH_RECORD(r) {
+        if (!bracket_clear_of(r))
+            return false;
+    }
+    return true;
+}
+
+void wane__bracket_wait(void) {
+    wane__heavy();
+    WANE__EACH_RECORD(r) {
+        while (!bracket_clear_of(r))
+            sched_yield();
+    }
+}
+
+void wane__calls_add(wane_defer_node *node) {
+    add_relaxed(&xcalls_added, (uint64_t)1);
+    wane__tsan_release(node);
+    wane__stack_push(&new_calls, (struct wane__link *)node);
+}
+
+wane_defer_node *wane__calls_take_due(void) {
+    struct wane__link *list = wane__stack_take(&due_calls);
+    for (struct wane__link *l = list; l != NULL; l = l->next)
+        wane__tsan_acquire(l);
+    return (wane_defer_node *)wane__stack_reverse(list);
+}
+
+uint64_t wane__calls_waiting(void) {
+    uint64_t done = load_acquire(&xcalls_done);
+    return load_acquire(&xcalls_added) - done;
+}
+
+void wane__calls_done(uint64_t n) { add_acq_rel(&xcalls_done, n); }
+
+void wane__blocks_add(struct wane__header *h) {
+    wane__stack_push(&new_blocks, (struct wane__link *)wane__payload_of(h));
+}
+
+struct wane__link *wane__blocks_take_due(void) { return wane__stack_take(&due_blocks); }
+
+void wane__grace_fork_prepare(void) {
+    while (!trylock())
+        sched_yield();
+}
+
+void wane__grace_fork_parent(void) { unlock(); }
+
+void wane__grace_fork_child(void) { unlock(); }

@@ -1,0 +1,56 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread/grace.h: grace periods, and what waits for them.
+ *
+ * A grace period is a span in which every guard and bracket that was open at its start has ended. It is a state
+ * machine that anybody may push on (wane__grace_step): start it when something waits, look whether all threads have
+ * passed, end it. Nobody blocks in it; a long guard only keeps it from ending.
+ *
+ * What waits: the words in each record's `deferred` queue, deferred functions, and blocks whose memory must not be
+ * handed out while a weak reference may still be looking at it.
+ */
+#ifndef WANE_THREAD_GRACE_H
+#define WANE_THREAD_GRACE_H
+
+#include <wane/guard.h>
+
+#include "thread/record.h"
+
+enum wane__grace { WANE__GRACE_IDLE, WANE__GRACE_WAITING, WANE__GRACE_BUSY };
+
+/*
+ * One step. Returns IDLE when nothing waits for a grace period, WAITING while one is under way, BUSY when another
+ * thread is stepping. Any thread outside a bracket; never blocks.
+ */
+enum wane__grace wane__grace_step(void);
+
+/* Grace periods begun and ended so far. What was deferred before `begun` was read is safe when `ended` exceeds it. */
+uint64_t wane__grace_begun(void);
+uint64_t wane__grace_ended(void);
+
+/* Whether each thread's bracket is clear now, after a heavy barrier that the caller made: one look, no waiting. */
+bool wane__brackets_clear(void);
+/* The same for one owner. */
+bool wane__bracket_clear(uint32_t id);
+/* Heavy barrier and wait until each bracket was seen clear once. Not inside a bracket, not holding a lock of users. */
+void wane__bracket_wait(void);
+
+/* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
+void wane__calls_add(wane_defer_node *node);
+wane_defer_node *wane__calls_take_due(void); /* in order of adding; linked by wane__next */
+uint64_t wane__calls_waiting(void);          /* added and not yet reported as done */
+void wane__calls_done(uint64_t n);
+
+/* Blocks: added by any thread, to be freed when taken. */
+void wane__blocks_add(struct wane__header *h);
+struct wane__link *wane__blocks_take_due(void); /* links stand in the payloads */
+
+/* Age of the oldest guard that a grace period waits for, in ns; 0 when none does. */
+uint64_t wane__oldest_guard(void);
+
+void wane__grace_fork_prepare(void);
+void wane__grace_fork_parent(void);
+void wane__grace_fork_child(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+#include "thread/mode.h"
+
+#include "base/check.h"
+#include "os/barrier.h"
+#include "thread/record.h"
+
+uint32_t wane__xfences;
+uint64_t wane__epoch = 1;
+
+void wane__mode_init(bool works) {
+    if (works)
+        return;
+    store_seq_cst(&wane__xfences, 1u);
+    or_acq_rel(&wane__epoch, WANE__EPOCH_FENCES);
+}
+
+static void turn_fences_on(void) {
+    /* The epoch first: who sees xfences sees that guards take their slow path. */
+    or_acq_rel(&wane__epoch, WANE__EPOCH_FENCES);
+    if (swap_seq_cst(&wane__xfences, 1u) == 0)
+        wane__log(WANE__LOG_WARNING, "membarrier(2) stopped working: counting and guards take fences from now on");
+    WANE__EACH_RECORD(r) {
+        store_seq_cst(&r->xknows_fences, 0u); /* a thread that is attaching sets it again, and looks at xfences then */
+        store_seq_cst(&r->head.match, WANE__MATCH_NOBODY);
+    }
+}
+
+void wane__heavy(void) {
+    bool works = !wane__fences_on();
+    if (!wane__barrier_heavy(works)) {
+        turn_fences_on();
+        fence_seq_cst();
+    }
+}
+
+void wane__learn_fences(struct wane__thread *t) {
+    if (t == &wane__nobody)
+        return;
+    struct wane__record *r = (struct wane__record *)t;
+    store_relaxed(&t->match, WANE__MATCH_NOBODY);
+    if (load_relaxed(&r->xknows_fences) == 0)
+        store_seq_cst(&r->xknows_fences, 1u);
+}

@@ -1,0 +1,238 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread/record.c: the registry of threads.
+ *
+ * One lock guards it; attach and detach hold it for a few lines. Exit is learnt from a pthread key's destructor, which
+ * asks to be called again until the last round, because other destructors may still use the library; a thread that
+ * attaches even after that is marked LATE, and its record is taken back when the kernel no longer knows the thread.
+ */
+#include "thread/record.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/option.h"
+#include "thread/mode.h"
+
+#ifndef PTHREAD_DESTRUCTOR_ITERATIONS
+#define PTHREAD_DESTRUCTOR_ITERATIONS 4
+#endif
+
+/* What threads without a record point to: equals no owner, and its nesting sends guards to their slow path. */
+struct wane__thread wane__nobody = {.match = WANE__MATCH_NOBODY, .nest = (uint64_t)1 << 63};
+__thread struct wane__thread *wane__self __attribute__((tls_model("initial-exec"))) = &wane__nobody;
+
+/* Set when the exit destructor has run for the last time: a record taken after it is LATE. */
+static __thread bool exit_over __attribute__((tls_model("initial-exec")));
+
+struct wane__record *wane__records[WANE__ID_LIMIT];
+uint32_t wane__record_end = WANE__ID_COLLECTOR + 1;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t exit_key;
+
+/* Leaf lock: guards the list of free ids, the number attached, `late`. */
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t free_ids;
+static size_t attached;
+static size_t late;
+
+static void on_exit_round(void *arg) {
+    struct wane__record *r = arg;
+    if (++r->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+        if (pthread_setspecific(exit_key, r) == 0)
+            return;
+    }
+    exit_over = true;
+    if (wane__record_self() == r)
+        wane__record_detach(r);
+}
+
+static void start_once(void) {
+    if (pthread_key_create(&exit_key, on_exit_round) != 0)
+        wane__fatal("no thread-specific key is left for the library");
+    wane__start();
+}
+
+/* A record with memory of its own: zero pages, known to LeakSanitizer, since queues and objects hang on it. */
+static struct wane__record *record_new(uint32_t id) {
+    size_t size = (sizeof(struct wane__record) + 4095) & ~(size_t)4095;
+    struct wane__record *r = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (r == MAP_FAILED)
+        return NULL;
+    if (!wane__queue_init(&r->deferred) || !wane__queue_init(&r->kept)) {
+        munmap(r, size); /* a queue that was made stays behind: memory is out anyway */
+        return NULL;
+    }
+    wane__lsan_root_add(r, size);
+    r->id = id;
+    wane__heap_init(&r->heap);
+    store_release(&wane__records[id], r); /* [order:record] */
+    return r;
+}
+
+/* Under the registry's lock. */
+static struct wane__record *take_record_locked(int *error) {
+    if (attached >= (size_t)wane__option(max_threads)) {
+        *error = -EAGAIN;
+        return NULL;
+    }
+    struct wane__record *r;
+    if (free_ids != 0) {
+        r = wane__records[free_ids];
+        free_ids = r->next_free;
+    } else if (wane__record_end == WANE__ID_LIMIT) {
+        *error = -EAGAIN;
+        return NULL;
+    } else {
+        r = record_new(wane__record_end);
+        if (r == NULL) {
+            *error = -ENOMEM;
+            return NULL;
+        }
+        store_seq_cst(&wane__record_end, r->id + 1);
+    }
+    attached++;
+    return r;
+}
+
+static void put_on(struct wane__record *r, enum wane__record_state state) {
+    r->exit_rounds = 0;
+    r->tid = (pid_t)syscall(SYS_gettid);
+    store_seq_cst(&r->xknows_fences, 1u);
+    store_relaxed(&r->head.match, load_seq_cst(&wane__xfences) != 0 ? WANE__MATCH_NOBODY : r->id);
+    store_relaxed(&r->xstate, (uint32_t)state);
+    wane__self = &r->head;
+}
+
+struct wane__record *wane__record_attach(int *error) {
+    struct wane__record *r = wane__record_self();
+    if (r != NULL)
+        return r;
+    int saved = errno;
+    pthread_once(&once, start_once);
+    for (int tries = 0; tries < 2 && r == NULL; tries++) {
+        pthread_mutex_lock(&registry);
+        r = take_record_locked(error);
+        if (r != NULL) {
+            if (exit_over)
+                late++;
+            put_on(r, exit_over ? WANE__RECORD_LATE : WANE__RECORD_ATTACHED);
+        }
+        pthread_mutex_unlock(&registry);
+        if (r == NULL)
+            wane__record_reap_late();
+    }
+    if (r != NULL && !exit_over && pthread_setspecific(exit_key, r) != 0) {
+        wane__record_detach(r);
+        *error = -ENOMEM;
+        r = NULL;
+    }
+    errno = saved;
+    return r;
+}
+
+struct wane__record *wane__record_need_slow(const char *operation) {
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        wane__fatal("%s: this thread cannot be attached: %s", operation,
+                    error == -EAGAIN ? "max_threads threads are" : "out of memory");
+    return r;
+}
+
+struct wane__record *wane__record_adopt_collector(void) {
+    pthread_mutex_lock(&registry);
+    struct wane__record *r = wane__records[WANE__ID_COLLECTOR];
+    if (r == NULL)
+        r = record_new(WANE__ID_COLLECTOR);
+    if (r != NULL)
+        put_on(r, WANE__RECORD_ATTACHED);
+    pthread_mutex_unlock(&registry);
+    return r;
+}
+
+/* Under the registry's lock: what is to be done when nobody runs as r any more. */
+static void release_record_locked(struct wane__record *r) {
+    r->head.nest = 0;
+    store_relaxed(&r->head.bracket, 0u);
+    store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
+    r->callbacks = 0;
+    r->allowance = 0;
+    if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
+        late--;
+    store_release(&r->xstate, (uint32_t)WANE__RECORD_FREE);
+    if (r->id != WANE__ID_COLLECTOR) {
+        attached--;
+        r->next_free = free_ids;
+        free_ids = r->id;
+    }
+}
+
+void wane__record_detach(struct wane__record *r) {
+    int saved = errno;
+    wane__tsan_release(&r->head.bracket);
+    wane__tsan_release(&r->head.guard);
+    wane__heap_abandon(&r->heap);
+    pthread_mutex_lock(&registry);
+    wane__self = &wane__nobody;
+    release_record_locked(r);
+    pthread_mutex_unlock(&registry);
+    if (r->id != WANE__ID_COLLECTOR && !exit_over && pthread_getspecific(exit_key) == r)
+        pthread_setspecific(exit_key, NULL);
+    errno = saved;
+}
+
+void wane__record_reap_late(void) {
+    if (load_relaxed(&late) == 0)
+        return;
+    int saved = errno;
+    pthread_mutex_lock(&registry);
+    WANE__EACH_RECORD(r) {
+        if (load_relaxed(&r->xstate) == WANE__RECORD_LATE && syscall(SYS_tgkill, getpid(), r->tid, 0) != 0 &&
+            errno == ESRCH) {
+            wane__heap_abandon(&r->heap);
+            release_record_locked(r);
+        }
+    }
+    pthread_mutex_unlock(&registry);
+    errno = saved;
+}
+
+size_t wane__record_count(void) {
+    pthread_mutex_lock(&registry);
+    size_t n = attached;
+    pthread_mutex_unlock(&registry);
+    return n;
+}
+
+void wane__record_fork_prepare(void) { pthread_mutex_lock(&registry); }
+
+void wane__record_fork_parent(void) { pthread_mutex_unlock(&registry); }
+
+void wane__record_fork_child(void) {
+    struct wane__record *self = wane__record_self();
+    if (self != NULL)
+        self->tid = (pid_t)syscall(SYS_gettid);
+    WANE__EACH_RECORD(r) {
+        wane__queue_after_fork(&r->deferred);
+        wane__queue_after_fork(&r->kept);
+        if (r == self || load_relaxed(&r->xstate) == WANE__RECORD_FREE)
+            continue;
+        wane__heap_fork_child(&r->heap);
+        r->batch_busy = false;
+        r->dead = NULL;
+        store_relaxed(&r->xapplying, 0u);
+        release_record_locked(r);
+    }
+    pthread_mutex_unlock(&registry);
+}

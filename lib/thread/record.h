@@ -1,0 +1,128 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread/record.h: what the library keeps for each thread.
+ *
+ * A record belongs to a thread id for ever: it is never freed, and the next thread with that id inherits it, with the
+ * objects biased to the id, the pages of its heap and what waits in its queues. So "the owner's bracket is clear" can
+ * be asked of any id at any time. An exit and the next attach of the same id are ordered by the registry's lock.
+ *
+ * Id 1 is the collector thread's. User threads have 2 .. 65,001.
+ */
+#ifndef WANE_THREAD_RECORD_H
+#define WANE_THREAD_RECORD_H
+
+#include <sys/types.h>
+
+#include "base/queue.h"
+#include "base/sanitize.h"
+#include "base/stack.h"
+#include "heap/heap.h"
+
+#define WANE__ID_COLLECTOR 1u
+#define WANE__ID_LIMIT 65002u /* ids are below it */
+#define WANE__BATCH 256
+
+enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED, WANE__RECORD_LATE };
+
+struct wane__record {
+    struct wane__thread head;
+
+    /* immutable once published */
+    uint32_t id;
+
+    /* its thread only */
+    unsigned exit_rounds;    /* of thread-exit destructors seen */
+    unsigned callbacks;      /* depth of user code that the library called */
+    bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
+    bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
+    struct wane__link *dead; /* found dead inside a callback: destroyed when it returns */
+    uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
+
+    /* written by its thread, read by any */
+    uint32_t xapplying; /* odd while it applies what it took from a queue or list: what wane_flush waits for */
+    uint32_t xbatch_n;
+    uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
+    uint64_t xbirths, xbirth_bytes, xdeaths, xdeath_bytes;
+    uint64_t xmerges, xrevocations;
+    uint64_t xstalls, xstall_ns_max, xstall_ns_total, xoverruns;
+    uint64_t xstall_histogram[32];
+
+    /* by any thread */
+    uint32_t xstate;
+    uint32_t xknows_fences; /* its marks are followed by fences, if they have to be */
+
+    /* guarded by the registry's lock */
+    uint32_t next_free;
+    pid_t tid;
+
+    /* guarded by the grace period's lock */
+    uint64_t passed;       /* target of the last grace period that it was seen to let pass */
+    uint64_t guard_seen;   /* the guard word that a grace period last waited for */
+    uint64_t guard_since;  /* when that was first seen, in ns */
+    bool guard_warned;
+
+    /* units in slots that were removed: decremented after a grace period */
+    struct wane__queue deferred;
+    /* units that could not be given up where they were released: of objects biased to others, or with finalizers */
+    struct wane__queue kept;
+    /* collector: positions up to which a silent thread's entries have been seen */
+    uint64_t seen_deferred, seen_kept;
+
+    struct wane__heap heap;
+};
+
+/* The records by id; [0] is unused. Entries are published with release and never change again. */
+extern struct wane__record *wane__records[WANE__ID_LIMIT];
+/* One more than the greatest id in use so far. */
+extern uint32_t wane__record_end;
+
+static inline struct wane__record *wane__record_at(uint32_t id) {
+    return load_acquire(&wane__records[id]); /* [order:record] */
+}
+
+/* Each record there is; ids without one are passed over. */
+#define WANE__EACH_RECORD(r)                                                                    \
+    for (uint32_t r##_id = 1, r##_end = load_seq_cst(&wane__record_end); r##_id < r##_end; r##_id++) \
+        for (struct wane__record *r = wane__record_at(r##_id); r != NULL; r = NULL)
+
+extern struct wane__thread wane__nobody;
+
+/* The calling thread's record; NULL when it has none. */
+static inline struct wane__record *wane__record_self(void) {
+    struct wane__thread *t = wane__self;
+    return likely(t != &wane__nobody) ? (struct wane__record *)t : NULL;
+}
+
+/* Attaches the calling thread if need be. NULL with *error set to -EAGAIN or -ENOMEM. Keeps errno. */
+struct wane__record *wane__record_attach(int *error);
+
+/* The same for calls that cannot report: ends the program when there is no record to be had. */
+struct wane__record *wane__record_need_slow(const char *operation);
+static inline struct wane__record *wane__record_need(const char *operation) {
+    struct wane__record *r = wane__record_self();
+    return likely(r != NULL) ? r : wane__record_need_slow(operation);
+}
+
+/* The record of id 1, for the collector thread to take on. NULL when memory is out. */
+struct wane__record *wane__record_adopt_collector(void);
+void wane__record_detach(struct wane__record *r);
+
+/* Detaches the records of threads that attached again too late in their exit to be told of it. */
+void wane__record_reap_late(void);
+
+/* Threads attached now, the collector's not counted. */
+size_t wane__record_count(void);
+
+void wane__record_fork_prepare(void);
+void wane__record_fork_parent(void);
+/* Clears the records of threads that do not exist in the child. */
+void wane__record_fork_child(void);
+
+/* Implemented by api/start.c: run once, before the first record is made. */
+void wane__start(void);
+
+/* Counters that their thread writes and any may read. */
+#define wane__tally(field, n) store_relaxed(&(field), load_relaxed(&(field)) + (n))
+
+#endif

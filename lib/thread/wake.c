@@ -1,0 +1,51 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+#include "thread/wake.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "os/futex.h"
+
+uint32_t wane__xasleep = WANE__UNSTARTED;
+void (*wane__collector_start)(void);
+
+/* What the collector thread waits on: raised by whoever wants it to look. */
+static uint32_t xbell;
+
+void wane__hurry(void) {
+    add_acq_rel(&xbell, 1u);
+    wane__futex_wake(&xbell, 1);
+}
+
+void wane__wake_slow(void) {
+    int saved = errno;
+    uint32_t state = load_relaxed(&wane__xasleep);
+    if (state == WANE__UNSTARTED) {
+        void (*start)(void) = load_acquire(&wane__collector_start);
+        if (start != NULL)
+            start();
+    } else if (state == WANE__ASLEEP && cas_acq_rel(&wane__xasleep, &state, (uint32_t)WANE__AWAKE)) {
+        wane__hurry();
+    }
+    errno = saved;
+}
+
+void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }
+
+void wane__sleep(bool (*anything_to_do)(void)) {
+    store_seq_cst(&wane__xasleep, (uint32_t)WANE__ASLEEP);
+    wane__heavy();
+    for (;;) {
+        uint32_t bell = load_acquire(&xbell);
+        if (anything_to_do() || load_acquire(&wane__xasleep) != WANE__ASLEEP)
+            break;
+        wane__futex_wait(&xbell, bell, -1);
+    }
+    store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
+}
+
+static pthread_mutex_t collector = PTHREAD_MUTEX_INITIALIZER;
+
+void wane__collector_lock(void) { pthread_mutex_lock(&collector); }
+void wane__collector_unlock(void) { pthread_mutex_unlock(&collector); }

@@ -1,0 +1,47 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread/wake.h: telling the collector thread that there is work, and how it may sleep.
+ *
+ * It announces its sleep (xasleep = 1), makes a heavy barrier and looks at every queue once more before it sleeps
+ * without a limit. Whoever adds work stores it first and then loads xasleep: with the barrier on the other side either
+ * the sleeper sees the work or the adder sees the announcement. While there is work the thread does not announce, but
+ * naps with a limit: so a busy program makes no futex call for it.
+ */
+#ifndef WANE_THREAD_WAKE_H
+#define WANE_THREAD_WAKE_H
+
+#include "thread/mode.h"
+
+enum { WANE__AWAKE, WANE__ASLEEP, WANE__UNSTARTED };
+extern uint32_t wane__xasleep;
+
+/* Set by the layer that has the thread: starts it if it may be started; called when xasleep is UNSTARTED. */
+extern void (*wane__collector_start)(void);
+
+void wane__wake_slow(void);
+
+/* After work was added. Not inside a bracket. Keeps errno. */
+static inline void wane__wake(void) {
+    compiler_barrier();
+    if (wane__fences_on())
+        fence_seq_cst();
+    if (unlikely(load_relaxed(&wane__xasleep) != WANE__AWAKE))
+        wane__wake_slow();
+}
+
+/* Cuts a nap short: for threads that are over a bound. */
+void wane__hurry(void);
+
+/* The collector thread: sleeps up to limit_ns, or without limit after announcing and looking again (negative). */
+void wane__nap(int64_t limit_ns);
+void wane__sleep(bool (*anything_to_do)(void));
+
+/*
+ * The collector's lock: held by whoever walks pages, carves them anew or gives them back. No user code under it.
+ * Rank: above the locks of types, the registry and the heap.
+ */
+void wane__collector_lock(void);
+void wane__collector_unlock(void);
+
+#endif
