@@ -1,0 +1,350 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/arena.c: arenas and mappings, and which pages are free.
+ *
+ * Two bits a page, guarded by one lock that is held for some bit operations: free, and warm (free, with memory behind
+ * it). A page's state for the walker is stored by whoever has the page: with release by the thread that took it and
+ * set it up; as free, by the background thread, when its content is zero again. Arenas stay reserved for good; a
+ * mapping of its own goes with its object.
+ */
+#include "heap/arena.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/check.h"
+#include "heap/orphan.h"
+#include "os/map.h"
+
+enum { ARENAS_MAX = 1 << 16, WORDS = WANE__ARENA_PAGES / 64 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: below the orphan lock */
+
+static struct wane__arena *xarenas[ARENAS_MAX]; /* written under lock; walked without */
+static uint32_t xarena_count;                   /* written under lock */
+static struct wane__arena *xmappings;           /* written under lock; the walker follows it under the collector's */
+static unsigned first_free, first_warm;         /* guarded by lock: arenas before have none */
+static size_t xwarm_pages;                      /* written under lock */
+static size_t xused_pages;                      /* written under lock; mappings of their own not included */
+static size_t xbytes;
+
+static bool bit(const uint64_t *map, unsigned i) { return map[i / 64] >> (i % 64) & 1; }
+
+static void set_bit(uint64_t *map, unsigned i) { map[i / 64] |= (uint64_t)1 << (i % 64); }
+
+static void clear_bit(uint64_t *map, unsigned i) { map[i / 64] &= ~((uint64_t)1 << (i % 64)); }
+
+static unsigned page_number(const struct wane__page *page) {
+    return (unsigned)(page - wane__arena_of(page)->pages);
+}
+
+static void take_locked(struct wane__arena *arena, unsigned begin, unsigned run) {
+    size_t cold = 0;
+    for (unsigned i = begin; i < begin + run; i++) {
+        clear_bit(arena->free, i);
+        if (bit(arena->warm, i)) {
+            clear_bit(arena->warm, i);
+            arena->warm_count--;
+            store_relaxed(&xwarm_pages, xwarm_pages - 1);
+        } else {
+            cold++;
+        }
+    }
+    arena->free_count -= run;
+    store_relaxed(&xused_pages, xused_pages + run);
+    add_relaxed(&xbytes, cold << WANE__PAGE_SHIFT);
+}
+
+static void free_locked(struct wane__arena *arena, unsigned i, bool warm) {
+    set_bit(arena->free, i);
+    arena->free_count++;
+    if (warm) {
+        set_bit(arena->warm, i);
+        arena->warm_count++;
+        store_relaxed(&xwarm_pages, xwarm_pages + 1);
+    }
+}
+
+/* Hints go down with every page that becomes free. */
+static void lower_hints_locked(const struct wane__arena *arena) {
+    unsigned n = load_relaxed(&xarena_count);
+    for (unsigned i = 0; i < n && (i < first_free || i < first_warm); i++) {
+        if (xarenas[i] == arena) {
+            first_free = i < first_free ? i : first_free;
+            first_warm = i < first_warm && arena->warm_count > 0 ? i : first_warm;
+        }
+    }
+}
+
+/* The first run of that many set bits; 0 if there is none. */
+static unsigned find_run(const uint64_t *map, unsigned run) {
+    unsigned length = 0;
+    for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++) {
+        if (map[i / 64] == 0) {
+            length = 0;
+            i |= 63;
+            continue;
+        }
+        length = bit(map, i) ? length + 1 : 0;
+        if (length == run)
+            return i + 1 - run;
+    }
+    return 0;
+}
+
+static unsigned find_bit(const uint64_t *map) {
+    for (unsigned w = 0; w < WORDS; w++) {
+        if (map[w] != 0)
+            return w * 64 + (unsigned)__builtin_ctzll(map[w]);
+    }
+    return 0;
+}
+
+static struct wane__page *find_warm_locked(void) {
+    unsigned n = load_relaxed(&xarena_count);
+    for (; xwarm_pages > 0 && first_warm < n; first_warm++) {
+        struct wane__arena *arena = xarenas[first_warm];
+        if (arena->warm_count > 0) {
+            unsigned i = find_bit(arena->warm);
+            take_locked(arena, i, 1);
+            return &arena->pages[i];
+        }
+    }
+    return NULL;
+}
+
+static struct wane__page *find_locked(unsigned run) {
+    struct wane__page *page = run == 1 ? find_warm_locked() : NULL;
+    if (page != NULL)
+        return page;
+    unsigned n = load_relaxed(&xarena_count);
+    while (first_free < n && xarenas[first_free]->free_count == 0)
+        first_free++;
+    for (unsigned a = first_free; a < n; a++) {
+        struct wane__arena *arena = xarenas[a];
+        if (arena->free_count < run)
+            continue;
+        unsigned i = run == 1 ? find_bit(arena->free) : find_run(arena->free, run);
+        if (i != 0) {
+            take_locked(arena, i, run);
+            return &arena->pages[i];
+        }
+    }
+    return NULL;
+}
+
+/* Another arena. Not under the lock: the system may take its time. */
+static bool grow(void) {
+    struct wane__arena *arena = wane__map_reserve(WANE__ARENA_SIZE, WANE__ARENA_SIZE);
+    if (arena == NULL)
+        return false;
+    arena->mapped = WANE__ARENA_SIZE;
+    for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++)
+        set_bit(arena->free, i);
+    arena->free_count = WANE__ARENA_PAGES - WANE__ARENA_FIRST;
+    pthread_mutex_lock(&lock);
+    unsigned n = load_relaxed(&xarena_count);
+    bool fits = n < ARENAS_MAX;
+    if (fits) {
+        xarenas[n] = arena;
+        store_release(&xarena_count, n + 1); /* [order:arena] */
+    }
+    pthread_mutex_unlock(&lock);
+    if (!fits) {
+        wane__map_release(arena, WANE__ARENA_SIZE);
+        errno = ENOMEM;
+        return false;
+    }
+    wane__lsan_root_add(arena, WANE__ARENA_SIZE);
+    return true;
+}
+
+struct wane__page *wane__arena_take(unsigned run) {
+    struct wane__page *page;
+    wane__orphan_note_pressure(load_relaxed(&xused_pages));
+    do {
+        pthread_mutex_lock(&lock);
+        page = find_locked(run);
+        pthread_mutex_unlock(&lock);
+    } while (page == NULL && grow());
+    if (page == NULL)
+        return NULL;
+    page->run = (uint16_t)run;
+    for (unsigned i = 1; i < run; i++)
+        store_relaxed(&page[i].xstate, (uint8_t)WANE__PAGE_CONTINUED);
+    if (unlikely(load_relaxed(&wane__xheap_annotated)))
+        wane__annotate_page(page, (size_t)run << WANE__PAGE_SHIFT);
+    return page;
+}
+
+struct wane__page *wane__arena_map(size_t block_bytes) {
+    size_t size = WANE__ARENA_FIRST * WANE__PAGE_SIZE + WANE__BLOCK_FIRST + block_bytes;
+    size = (size + 4095) & ~(size_t)4095;
+    struct wane__arena *arena = wane__map_reserve(size, WANE__ARENA_SIZE);
+    if (arena == NULL)
+        return NULL;
+    arena->mapped = size;
+    wane__lsan_root_add(arena, size);
+    add_relaxed(&xbytes, size);
+    return &arena->pages[WANE__ARENA_FIRST];
+}
+
+void wane__arena_publish(struct wane__page *page, uint8_t state) {
+    store_release(&page->xstate, state); /* [order:page-state] */
+    if (page->run != 0)
+        return;
+    struct wane__arena *arena = wane__arena_of(page);
+    pthread_mutex_lock(&lock);
+    arena->next = load_relaxed(&xmappings);
+    if (arena->next != NULL)
+        arena->next->prev = arena;
+    store_release(&xmappings, arena); /* [order:arena] */
+    pthread_mutex_unlock(&lock);
+}
+
+static void unmap(struct wane__arena *arena) {
+    pthread_mutex_lock(&lock);
+    if (arena->prev != NULL)
+        arena->prev->next = arena->next;
+    else
+        store_relaxed(&xmappings, arena->next);
+    if (arena->next != NULL)
+        arena->next->prev = arena->prev;
+    pthread_mutex_unlock(&lock);
+    size_t size = arena->mapped;
+    wane__lsan_root_remove(arena, size);
+    wane__map_release(arena, size);
+    sub_relaxed(&xbytes, size);
+}
+
+void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
+    struct wane__arena *arena = wane__arena_of(page);
+    if (unlikely(load_relaxed(&wane__xheap_annotated)))
+        wane__annotate_page(page, page->run == 0 ? WANE__BLOCK_FIRST + page->xblock_size
+                                                 : (size_t)page->run << WANE__PAGE_SHIFT);
+    if (page->run == 0) {
+        unmap(arena);
+        return;
+    }
+    unsigned i = page_number(page);
+    if (!keep || page->run > 1) {
+        for (unsigned k = i; k < i + page->run; k++)
+            set_bit(arena->going, k);
+        return;
+    }
+    memset(wane__page_memory(page), 0, WANE__BLOCK_FIRST + load_relaxed(&page->xtouched) * page->xblock_size);
+    page->since = now_ns;
+    store_release(&page->xstate, (uint8_t)WANE__PAGE_FREE); /* [order:page-state] */
+    pthread_mutex_lock(&lock);
+    store_relaxed(&xused_pages, xused_pages - 1);
+    free_locked(arena, i, true);
+    lower_hints_locked(arena);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Takes warm pages that are old enough away from everybody; they join those that are going. */
+static void claim_old(struct wane__arena *arena, uint64_t now_ns, uint64_t delay_ns) {
+    if (load_relaxed(&xwarm_pages) == 0)
+        return;
+    pthread_mutex_lock(&lock);
+    for (unsigned w = 0; w < WORDS; w++) {
+        for (uint64_t left = arena->warm[w]; left != 0; left &= left - 1) {
+            unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
+            if (arena->pages[i].since <= now_ns && now_ns - arena->pages[i].since >= delay_ns) {
+                take_locked(arena, i, 1);
+                set_bit(arena->going, i);
+            }
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* The pages from begin up to end are going; everybody's marks are off them. */
+static void discard(struct wane__arena *arena, unsigned begin, unsigned end) {
+    char *memory = wane__page_memory(&arena->pages[begin]);
+    size_t size = (size_t)(end - begin) << WANE__PAGE_SHIFT;
+    bool gone = wane__map_discard(memory, size);
+    if (!gone) /* locked memory: it stays, but must be zero */
+        memset(memory, 0, size);
+    for (unsigned i = begin; i < end; i++) {
+        arena->pages[i].since = UINT64_MAX;
+        store_release(&arena->pages[i].xstate, (uint8_t)WANE__PAGE_FREE); /* [order:page-state] */
+    }
+    pthread_mutex_lock(&lock);
+    store_relaxed(&xused_pages, xused_pages - (end - begin));
+    for (unsigned i = begin; i < end; i++) {
+        clear_bit(arena->going, i);
+        free_locked(arena, i, !gone);
+    }
+    if (gone)
+        sub_relaxed(&xbytes, size);
+    lower_hints_locked(arena);
+    pthread_mutex_unlock(&lock);
+}
+
+void wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns) {
+    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
+    for (unsigned a = 0; a < n; a++) {
+        struct wane__arena *arena = xarenas[a];
+        claim_old(arena, now_ns, delay_ns);
+        for (unsigned i = find_bit(arena->going); i != 0; i = find_bit(arena->going)) {
+            unsigned end = i;
+            while (end < WANE__ARENA_PAGES && bit(arena->going, end))
+                end++;
+            discard(arena, i, end);
+        }
+    }
+}
+
+bool wane__arena_has_warm(void) { return load_relaxed(&xwarm_pages) != 0; }
+
+size_t wane__arena_pages_used(void) { return load_relaxed(&xused_pages); }
+
+size_t wane__heap_bytes(void) { return load_relaxed(&xbytes); }
+
+void wane__heap_walk_pages(bool (*each)(struct wane__page *page, void *arg), void *arg) {
+    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
+    for (unsigned a = 0; a < n; a++) {
+        for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++) {
+            struct wane__page *page = &xarenas[a]->pages[i];
+            uint8_t state = load_acquire(&page->xstate); /* [order:page-state] */
+            if ((state == WANE__PAGE_SMALL || state == WANE__PAGE_LARGE) && !each(page, arg))
+                return;
+        }
+    }
+    struct wane__arena *arena = load_acquire(&xmappings); /* [order:arena] */
+    for (; arena != NULL; arena = arena->next) {
+        if (!each(&arena->pages[WANE__ARENA_FIRST], arg))
+            return;
+    }
+}
+
+void wane__arena_fork_prepare(void) { pthread_mutex_lock(&lock); }
+
+void wane__arena_fork_parent(void) { pthread_mutex_unlock(&lock); }
+
+/* A page whose state is free although its bit is not was taken and never set up, or was about to be discarded. */
+static void reclaim(struct wane__arena *arena) {
+    unsigned covered = WANE__ARENA_FIRST;
+    memset(arena->going, 0, sizeof arena->going);
+    for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++) {
+        uint8_t state = load_relaxed(&arena->pages[i].xstate);
+        if (state == WANE__PAGE_LARGE)
+            covered = i + arena->pages[i].run;
+        if (i < covered || state == WANE__PAGE_SMALL || bit(arena->free, i))
+            continue;
+        store_relaxed(&arena->pages[i].xstate, (uint8_t)WANE__PAGE_FREE);
+        store_relaxed(&xused_pages, xused_pages - 1);
+        arena->pages[i].since = 0;
+        free_locked(arena, i, true);
+    }
+}
+
+void wane__arena_fork_child(void) {
+    unsigned n = load_relaxed(&xarena_count);
+    for (unsigned a = 0; a < n; a++)
+        reclaim(xarenas[a]);
+    first_free = first_warm = 0;
+    pthread_mutex_unlock(&lock);
+}

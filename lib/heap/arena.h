@@ -1,0 +1,42 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/arena.h: pages and runs of pages, between the heaps and the system.
+ */
+#ifndef WANE_HEAP_ARENA_H
+#define WANE_HEAP_ARENA_H
+
+#include "heap/heap.h"
+
+/* Any thread: a run of 1 to WANE__RUN_MAX free pages, zero; its first page. NULL when memory is out. */
+struct wane__page *wane__arena_take(unsigned run);
+
+/* Any thread: a mapping of its own for a block of that size; its page. NULL when memory is out. */
+struct wane__page *wane__arena_map(size_t block_bytes);
+
+/* Whoever took it: from here on the walker sees the page. Everything else about it is set. */
+void wane__arena_publish(struct wane__page *page, uint8_t state);
+
+/*
+ * Background, after a bracket wait, for pages whose blocks are all free: back to the arena. `keep`: zeroed and warm;
+ * else its memory goes back to the system at the next sweep.
+ */
+void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep);
+
+/* Background: returns memory of pages given without `keep`, and of those that are warm for delay_ns. */
+void wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns);
+
+bool wane__arena_has_warm(void);
+
+/* Pages that hold blocks, or did and were not given back. Any thread. */
+size_t wane__arena_pages_used(void);
+
+void wane__arena_fork_prepare(void);
+void wane__arena_fork_parent(void);
+/* Makes free what a vanished thread was about to take; then lets the lock go. */
+void wane__arena_fork_child(void);
+
+/* Any thread: a large object's page, in a heap's slow path or after its death. */
+void wane__large_free(struct wane__page *page);
+
+#endif

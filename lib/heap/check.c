@@ -1,0 +1,76 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/check.c: the whole-heap check, for tests and -Dchecks=full.
+ */
+#include "base/check.h"
+#include "heap/remote.h"
+
+static bool fails(const struct wane__page *page, const char *what) {
+    wane__log(WANE__LOG_ERROR, "heap check: %s: page %p, class %u, used %u, carved %u of %u, place %u", what,
+              (void *)wane__page_memory(page), page->cls, page->used, page->carved, page->capacity, page->place);
+    return false;
+}
+
+/* Every block is in use, on the free list, or uncarved; none is LIVE on the list. */
+static bool check_blocks(const struct wane__page *page) {
+    unsigned n = 0;
+    for (const struct wane__header *h = page->free; h != NULL; h = wane__link_get(h)) {
+        unsigned i = wane__page_index(page, h);
+        if (wane__page_of(h) != page || i >= page->carved || wane__page_block(page, i) != h)
+            return fails(page, "a free block that is none");
+        if ((load_relaxed(&h->shared) & WANE__LIVE) != 0)
+            return fails(page, "a free block that is alive");
+        if (++n > page->capacity)
+            return fails(page, "a free list that does not end");
+    }
+    if (page->used + n != page->carved)
+        return fails(page, "blocks that are neither used nor free");
+    if (wane__remote_count(load_relaxed(&page->xremote)) > page->used)
+        return fails(page, "more remote frees than used blocks");
+    return true;
+}
+
+static bool check_page(struct wane__heap *heap, const struct wane__page *page, unsigned bin, unsigned place) {
+    if (wane__page_heap(page) != heap)
+        return fails(page, "another heap's page on a list");
+    if (load_relaxed(&page->xstate) != WANE__PAGE_SMALL)
+        return fails(page, "a page that the walker does not see");
+    if (bin < WANE__BINS && WANE__BIN(page->cls, page->tracked) != bin)
+        return fails(page, "wrong class");
+    if (page->place != place)
+        return fails(page, "wrong place");
+    if (place == WANE__AT_FULL && (page->free != NULL || page->used != page->capacity))
+        return fails(page, "a full page with free blocks");
+    if (place != WANE__AT_CURRENT && page->used <= page->alarm && page->used != 0)
+        return fails(page, "a missed alarm");
+    return check_blocks(page);
+}
+
+static bool check_list(struct wane__heap *heap, const struct wane__page_list *list, unsigned bin, unsigned place) {
+    const struct wane__page *prev = NULL;
+    unsigned empty = 0;
+    for (const struct wane__page *page = list->first; page != NULL; prev = page, page = page->next) {
+        if (page->prev != prev)
+            return fails(page, "a broken list");
+        if (!check_page(heap, page, bin, place))
+            return false;
+        empty += page->used == 0;
+        if (bin < WANE__BINS && empty > heap->spare[bin])
+            return fails(page, "more than one empty page");
+    }
+    return list->last == prev || fails(list->last, "a broken end of a list");
+}
+
+bool wane__heap_check(struct wane__heap *heap) {
+    for (unsigned bin = 0; bin < WANE__BINS; bin++) {
+        const struct wane__page *page = heap->current[bin];
+        if (page != &wane__page_none && !check_page(heap, page, bin, WANE__AT_CURRENT))
+            return false;
+        if (heap->fast[bin] != page && heap->fast[bin] != &wane__page_none)
+            return fails(heap->fast[bin], "not the current page");
+        if (!check_list(heap, &heap->avail[bin], bin, WANE__AT_AVAIL))
+            return false;
+    }
+    return check_list(heap, &heap->full, WANE__BINS, WANE__AT_FULL);
+}

@@ -1,0 +1,163 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/heap.h: blocks for objects: one heap a thread, pages of one block size, free by any thread.
+ *
+ * A thread allocates from the current page of each class and frees into the pages of its own heap without atomic
+ * read-modify-writes. A block of another thread's page goes on that page's remote list (heap/remote.h). Pages of
+ * threads that ended, and pages that became empty, are in the orphan heap (heap/orphan.h), from which any thread takes
+ * what it needs before it asks for a fresh page. What nobody takes for a while, the background thread gives back
+ * (heap/tend.c). docs/design/heap.md has the reasons.
+ *
+ * "Owner" below: the thread whose record holds the heap. "Background": whoever holds the collector's lock. None of
+ * these calls runs user code; alloc and free may take a short lock in their slow paths, never in their inline ones.
+ */
+#ifndef WANE_HEAP_HEAP_H
+#define WANE_HEAP_HEAP_H
+
+#include <string.h>
+
+#include "heap/annotate.h"
+#include "heap/page.h"
+#include "heap/size.h"
+
+/* Classes of untracked objects, then those of tracked ones: they never share a page. */
+#define WANE__BINS (2 * WANE__CLASSES)
+#define WANE__BIN(cls, tracked) ((cls) + ((tracked) ? WANE__CLASSES : 0))
+
+/* Embedded in a thread's record, zero at first, never freed: the next thread with the record inherits it. */
+struct wane__heap {
+    /* Owner. */
+    struct wane__page *fast[WANE__BINS];    /* what the inline path uses: current, or a page without blocks */
+    struct wane__page *current[WANE__BINS]; /* or the page without blocks */
+    struct wane__page_list avail[WANE__BINS];
+    struct wane__page_list full;
+    uint8_t spare[WANE__BINS]; /* 1: one page of avail is empty */
+
+    /* Any thread. */
+    struct wane__stack xnotify __attribute__((aligned(64))); /* pages that got remote frees */
+    uint32_t xdead;                                          /* no thread has it */
+    struct wane__link all;                                   /* heap/heap.c; immutable once linked */
+    bool linked;                                             /* owner */
+};
+
+/* Owner, or whoever makes a record for it: before its first use, and again when a thread inherits it. */
+void wane__heap_init(struct wane__heap *heap);
+
+struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned cls, bool tracked);
+void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h);
+void wane__heap_free_alarm(struct wane__heap *heap, struct wane__page *page);
+
+/* A loop of stores; a call of memset costs more than the whole allocation of a small block. */
+static inline void wane__heap_zero(struct wane__header *h, size_t payload) {
+    typedef long pair __attribute__((vector_size(16), may_alias));
+    if (payload > 256) {
+        memset(h + 1, 0, payload);
+        return;
+    }
+    pair *p = (pair *)(void *)(h + 1);
+    pair *end = (pair *)(void *)((char *)p + payload);
+    do {
+        *p++ = (pair){0, 0};
+        __asm__("" : "+r"(p)); /* else the compiler makes it a call of memset again */
+    } while (p != end);
+}
+
+/*
+ * A block of the class with a zero payload; its header is as its last user left it, or zero. NULL when memory is out.
+ * Owner. cls < WANE__CLASS_LARGE.
+ */
+static inline struct wane__header *wane__heap_alloc(struct wane__heap *heap, unsigned cls, bool tracked) {
+    struct wane__page *page = heap->fast[WANE__BIN(cls, tracked)];
+    struct wane__header *h = page->free;
+    if (unlikely(h == NULL))
+        return wane__heap_alloc_slow(heap, cls, tracked);
+    page->free = wane__link_get(h);
+    page->used++;
+    compiler_barrier(); /* fork: off the list before anything is written to it */
+    wane__heap_zero(h, page->zero);
+    return h;
+}
+
+/* The same for any size, meant for those above WANE__BLOCK_MAX: a run of pages of its own. Any thread. */
+struct wane__header *wane__heap_alloc_large(struct wane__heap *heap, size_t block_bytes, bool tracked);
+
+/*
+ * Frees the block of an object that is not LIVE and that nobody will look at but for its `shared` word. Owner of
+ * `heap`, inside a bracket; the block may be of any heap.
+ */
+static inline void wane__heap_free(struct wane__heap *heap, struct wane__header *h) {
+    struct wane__page *page = wane__page_of(h);
+    if (unlikely(load_relaxed(&page->xheap) != (uintptr_t)heap)) {
+        wane__heap_free_slow(heap, h);
+        return;
+    }
+    wane__link_set(h, page->free);
+    compiler_barrier(); /* fork: linked before it is on the list */
+    page->free = h;
+    if (unlikely(--page->used == page->alarm))
+        wane__heap_free_alarm(heap, page);
+}
+
+/* What a block takes, header included. Any thread that keeps the object alive. */
+static inline size_t wane__heap_block_size(const struct wane__header *h) { return load_relaxed(&wane__page_of(h)->xblock_size); }
+
+/* Owner: takes note of what others freed in its pages. */
+void wane__heap_collect_remote(struct wane__heap *heap);
+
+/* Owner: the same, and hands over every page that is empty, those kept for the next allocation included. */
+void wane__heap_shed(struct wane__heap *heap);
+
+/* Owner at its end, or somebody who knows that it has ended: all pages go to the orphan heap. */
+void wane__heap_abandon(struct wane__heap *heap);
+
+/*
+ * Background. Drains what nobody else drains, takes pages that were empty for trim_delay_ns (now_ns is CLOCK_MONOTONIC),
+ * calls bracket_wait(arg) if there are any, and gives their memory back. True: call again after the delay.
+ */
+bool wane__heap_tend(void (*bracket_wait)(void *), void *arg, uint64_t now_ns, uint64_t trim_delay_ns);
+
+/* Background: the same at once with everything that is empty. Returns bytes that went back to the system. */
+size_t wane__heap_trim(void (*bracket_wait)(void *), void *arg);
+
+/* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
+bool wane__heap_retired(void);
+
+/*
+ * Called, outside the heap's locks, when wane__heap_retired becomes true; may be called by a thread inside a bracket.
+ * Set once, before there are threads.
+ */
+extern void (*wane__heap_on_retired)(void);
+
+/* Background: every page that has blocks, beside mutators; false from `each` ends the walk. */
+void wane__heap_walk_pages(bool (*each)(struct wane__page *page, void *arg), void *arg);
+
+/* Memory from the system that was not given back: pages in use or kept warm. Any thread; wait-free. */
+size_t wane__heap_bytes(void);
+
+/*
+ * Around fork(). In the child, for the heap of each thread that vanished: fork_child, and then fork_child_done once,
+ * which makes orphans of their pages and lets the locks go.
+ */
+void wane__heap_fork_prepare(void);
+void wane__heap_fork_parent(void);
+void wane__heap_fork_child(struct wane__heap *heap);
+void wane__heap_fork_child_done(struct wane__heap *own);
+
+/* Owner: whether all that is said about its pages is true; one line to the log if not. Touches every free block. */
+bool wane__heap_check(struct wane__heap *heap);
+
+/* What heap.c shares with the files beside it. */
+extern struct wane__page wane__page_none;
+struct wane__heap *wane__heap_first(void); /* all that were ever made */
+struct wane__heap *wane__heap_next(const struct wane__heap *heap);
+
+static inline uintptr_t wane__heap_key(const struct wane__heap *heap) {
+    return (uintptr_t)heap + load_relaxed(&wane__xheap_annotated);
+}
+
+static inline struct wane__heap *wane__page_heap(const struct wane__page *page) {
+    return (struct wane__heap *)(load_acquire(&page->xheap) & ~(uintptr_t)1); /* [order:page-heap] */
+}
+
+#endif

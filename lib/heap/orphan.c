@@ -1,0 +1,270 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/orphan.c: pages of threads that ended, and pages that their threads emptied.
+ *
+ * For each class there is a list of pages with some free blocks and a stack of empty ones; full pages are on no list
+ * until a remote free makes room. All of it, and the owner's fields of its pages, is guarded by one lock, held for
+ * some stores a page. A thread that runs out of blocks comes here before it takes a fresh page: pages stay with their
+ * class, so neither a bracket wait nor zeroing is needed, and the walker does not notice. What stays empty for
+ * the trim delay is taken by the background thread; or at once, when threads take fresh pages while many of other
+ * classes are empty (pressure).
+ */
+#include "heap/orphan.h"
+
+#include <pthread.h>
+
+#include "base/check.h"
+#include "heap/remote.h"
+#include "heap/tend.h"
+#include "os/clock.h"
+
+#define BINS_ALL (WANE__BINS + 2 * WANE__RUN_KEPT)
+
+/* Empty pages are no pressure up to this, plus an eighth of those in use. */
+enum { PRESSURE_FLOOR = 16 };
+
+/* Pages that are taken between two rests of the lock. */
+enum { TAKE_AT_ONCE = 64 };
+
+struct wane__heap wane__orphans = {.xdead = 1};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the map lock, never held with it but by fork */
+
+static struct wane__page_list partial[WANE__BINS]; /* guarded by lock */
+static struct wane__page_list empty[BINS_ALL];     /* guarded by lock; the newest first */
+static bool watched;                               /* guarded by lock: tend knows that there are empty pages */
+static uint32_t xcount[BINS_ALL];                  /* written under lock: pages on both lists */
+static size_t xempty_pages;                        /* written under lock */
+static uint32_t xpressure;
+
+static unsigned run_bin(unsigned run, bool tracked) { return WANE__BINS + (run - 1) * 2 + tracked; }
+
+static unsigned bin_of(const struct wane__page *page) {
+    return page->cls == WANE__CLASS_LARGE ? run_bin(page->run, page->tracked) : WANE__BIN(page->cls, page->tracked);
+}
+
+static void count_locked(unsigned bin, int by) { store_relaxed(&xcount[bin], load_relaxed(&xcount[bin]) + (unsigned)by); }
+
+static void count_empty_locked(const struct wane__page *page, int by) {
+    size_t pages = page->run == 0 ? 1 : page->run;
+    store_relaxed(&xempty_pages, by > 0 ? xempty_pages + pages : xempty_pages - pages);
+}
+
+static void unlist_locked(struct wane__page *page) {
+    unsigned bin = bin_of(page);
+    if (page->place == WANE__AT_AVAIL) {
+        wane__page_list_remove(&partial[bin], page);
+        count_locked(bin, -1);
+    } else if (page->place == WANE__AT_EMPTY) {
+        wane__page_list_remove(&empty[bin], page);
+        count_locked(bin, -1);
+        count_empty_locked(page, -1);
+    }
+    page->place = WANE__AT_NOWHERE;
+}
+
+/* Returns whether tend must be told. */
+static bool list_empty_locked(struct wane__page *page) {
+    unsigned bin = bin_of(page);
+    page->since = wane__clock(CLOCK_MONOTONIC_COARSE);
+    page->place = WANE__AT_EMPTY;
+    wane__page_list_push_first(&empty[bin], page);
+    count_locked(bin, 1);
+    count_empty_locked(page, 1);
+    bool tell = !watched;
+    watched = true;
+    return tell;
+}
+
+/* Puts a page, on no list, where its blocks say. `remote`: how many of its used ones are on its remote list. */
+static bool list_locked(struct wane__page *page, uint32_t remote) {
+    if (page->used == remote) {
+        wane__remote_clear(page);
+        return list_empty_locked(page);
+    }
+    if (page->free == NULL && remote == 0 && page->carved == page->capacity) {
+        page->place = WANE__AT_FULL;
+        return false;
+    }
+    page->place = WANE__AT_AVAIL;
+    wane__page_list_push_last(&partial[bin_of(page)], page);
+    count_locked(bin_of(page), 1);
+    return false;
+}
+
+static bool put_locked(struct wane__page *page) {
+    page->place = WANE__AT_NOWHERE;
+    store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
+    if (page->free == NULL)
+        wane__remote_take(page);
+    return list_locked(page, wane__remote_count(load_relaxed(&page->xremote)));
+}
+
+void wane__orphan_put_locked(struct wane__page *page) { (void)put_locked(page); }
+
+void wane__orphan_put_again_locked(struct wane__page *page) {
+    unlist_locked(page);
+    (void)put_locked(page);
+}
+
+void wane__orphan_put_run_locked(struct wane__page *page) { (void)list_empty_locked(page); }
+
+void wane__orphan_put(struct wane__page **pages, unsigned n) {
+    bool tell = false;
+    if (n == 0)
+        return;
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < n; i++)
+        tell |= put_locked(pages[i]);
+    pthread_mutex_unlock(&lock);
+    if (tell)
+        wane__tend_call();
+}
+
+void wane__orphan_put_empty(struct wane__page *page) {
+    pthread_mutex_lock(&lock);
+    if (page->cls != WANE__CLASS_LARGE)
+        store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
+    bool tell = list_empty_locked(page);
+    pthread_mutex_unlock(&lock);
+    if (tell)
+        wane__tend_call();
+}
+
+/*
+ * Tokens that came to the orphan heap. Those of pages that left it are collected in *ret_left: passing them on may
+ * call the hook, so it is done without the lock. Returns whether tend must be told.
+ */
+static bool drain_locked(struct wane__link **ret_left) {
+    bool tell = false;
+    struct wane__link *link = wane__stack_take(&wane__orphans.xnotify);
+    while (link != NULL) {
+        struct wane__page *page = wane__page_of_notify(link);
+        struct wane__link *next = link->next;
+        if (wane__page_heap(page) != &wane__orphans) {
+            store_relaxed(&link->next, *ret_left);
+            *ret_left = link;
+        } else {
+            uint32_t remote = wane__remote_settle(page);
+            if (page->place == WANE__AT_FULL || (page->place == WANE__AT_AVAIL && page->used == remote)) {
+                unlist_locked(page);
+                tell |= list_locked(page, remote);
+            }
+        }
+        link = next;
+    }
+    return tell;
+}
+
+static void after_drain(struct wane__link *left, bool tell) {
+    while (left != NULL) {
+        struct wane__link *next = left->next; /* the next holder of the token writes it */
+        wane__remote_pass(wane__page_of_notify(left));
+        left = next;
+    }
+    if (tell)
+        wane__tend_call();
+}
+
+void wane__orphan_drain(void) {
+    if (load_seq_cst(&wane__orphans.xnotify.xtop) == NULL)
+        return;
+    struct wane__link *left = NULL;
+    pthread_mutex_lock(&lock);
+    (void)drain_locked(&left); /* the caller goes on to look for empty pages */
+    pthread_mutex_unlock(&lock);
+    after_drain(left, false);
+}
+
+static struct wane__page *adopt_locked(unsigned bin, uintptr_t key) {
+    struct wane__page *page = bin < WANE__BINS ? partial[bin].first : NULL;
+    if (page == NULL)
+        page = empty[bin].first;
+    if (page == NULL)
+        return NULL;
+    unlist_locked(page);
+    store_release(&page->xheap, key); /* [order:page-heap] */
+    return page;
+}
+
+static struct wane__page *adopt(unsigned bin, uintptr_t key) {
+    bool news = load_relaxed(&wane__orphans.xnotify.xtop) != NULL;
+    if (!news && load_relaxed(&xcount[bin]) == 0)
+        return NULL;
+    struct wane__link *left = NULL;
+    pthread_mutex_lock(&lock);
+    bool tell = news && drain_locked(&left);
+    struct wane__page *page = adopt_locked(bin, key);
+    pthread_mutex_unlock(&lock);
+    after_drain(left, tell);
+    return page;
+}
+
+struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin) {
+    return adopt(bin, wane__heap_key(heap));
+}
+
+struct wane__page *wane__orphan_adopt_run(unsigned run, bool tracked) { return adopt(run_bin(run, tracked), 0); }
+
+void wane__orphan_note_pressure(size_t pages_used) {
+    if (load_relaxed(&xempty_pages) > PRESSURE_FLOOR + pages_used / 8 && load_relaxed(&xpressure) == 0) {
+        store_relaxed(&xpressure, 1u);
+        wane__tend_call();
+    }
+}
+
+bool wane__orphan_pressure(void) {
+    bool pressure = load_relaxed(&xpressure) != 0;
+    store_relaxed(&xpressure, 0u);
+    return pressure;
+}
+
+/* The oldest empty page of the class that may be taken. One with a token out stays until that came home. */
+static struct wane__page *idle_locked(unsigned bin, uint64_t now_ns, uint64_t delay_ns, bool all) {
+    struct wane__page *page = empty[bin].last;
+    for (; page != NULL; page = page->prev) {
+        if (!all && (page->since > now_ns || now_ns - page->since < delay_ns))
+            return NULL;
+        if ((load_acquire(&page->xremote) & WANE__REMOTE_NOTIFIED) == 0) /* [order:remote] */
+            return page;
+    }
+    return NULL;
+}
+
+struct wane__page *wane__orphan_take_idle(uint64_t now_ns, uint64_t delay_ns, bool all) {
+    struct wane__page *list = NULL;
+    pthread_mutex_lock(&lock);
+    unsigned taken = 0;
+    for (unsigned bin = 0; bin < BINS_ALL; bin++) {
+        struct wane__page *page;
+        while ((page = idle_locked(bin, now_ns, delay_ns, all)) != NULL) {
+            unlist_locked(page);
+            page->next = list;
+            list = page;
+            if (++taken % TAKE_AT_ONCE == 0) {
+                pthread_mutex_unlock(&lock);
+                pthread_mutex_lock(&lock);
+            }
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return list;
+}
+
+bool wane__orphan_has_empty(void) {
+    pthread_mutex_lock(&lock);
+    watched = xempty_pages != 0;
+    bool any = watched;
+    pthread_mutex_unlock(&lock);
+    return any;
+}
+
+void wane__orphan_fork_prepare(void) { pthread_mutex_lock(&lock); }
+
+void wane__orphan_fork_parent(void) { pthread_mutex_unlock(&lock); }
+
+void wane__orphan_fork_child(void) {
+    watched = true;
+    pthread_mutex_unlock(&lock);
+}

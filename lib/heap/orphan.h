@@ -1,0 +1,55 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/orphan.h: the heap of pages without a thread.
+ */
+#ifndef WANE_HEAP_ORPHAN_H
+#define WANE_HEAP_ORPHAN_H
+
+#include "heap/heap.h"
+
+/* Runs up to this are kept for the next object that takes as many pages. */
+#define WANE__RUN_KEPT 16u
+
+/* Owner: pages off its lists become orphans. */
+void wane__orphan_put(struct wane__page **pages, unsigned n);
+
+/* Owner of a page, off its lists, that was reset; or whoever frees a large object of at most WANE__RUN_KEPT pages. */
+void wane__orphan_put_empty(struct wane__page *page);
+
+/* Owner of the heap: a page with free blocks of that class, from now on of this heap. NULL: there is none. */
+struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin);
+
+/* Any thread: a dead run of as many pages; its payload is not zero. NULL: there is none. */
+struct wane__page *wane__orphan_adopt_run(unsigned run, bool tracked);
+
+/* Any thread, about to take a fresh page: whether so many are empty that tend should take them back at once. */
+void wane__orphan_note_pressure(size_t pages_used);
+
+/*
+ * Background: takes note of remote frees. Then pages that were empty for delay_ns, or all of them, linked by `next`;
+ * they stay orphans in name.
+ */
+void wane__orphan_drain(void);
+struct wane__page *wane__orphan_take_idle(uint64_t now_ns, uint64_t delay_ns, bool all);
+
+/* Background: returns and clears whether somebody noted pressure. */
+bool wane__orphan_pressure(void);
+
+/* Background, at its end: whether empty pages are left; if not, the next one calls for tend. */
+bool wane__orphan_has_empty(void);
+
+void wane__orphan_fork_prepare(void);
+void wane__orphan_fork_parent(void);
+void wane__orphan_fork_child(void);
+/*
+ * In the child, under the lock that prepare took: a page that is on no list; one of the orphan heap, wherever it is; a
+ * dead run that is on no list.
+ */
+void wane__orphan_put_locked(struct wane__page *page);
+void wane__orphan_put_again_locked(struct wane__page *page);
+void wane__orphan_put_run_locked(struct wane__page *page);
+
+extern struct wane__heap wane__orphans;
+
+#endif

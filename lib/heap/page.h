@@ -1,0 +1,138 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/page.h: arenas, pages, and how an object finds its page.
+ *
+ * An arena is 32 MiB of address space, aligned to its size, cut into 512 pages of 64 KiB. What is to be known of a
+ * page stands in a table at the arena's start, not in the page: entries lie close together (the first lines of 64 KiB
+ * pages would all compete for the same sets of the caches), and an entry is never anything else, so a thread that
+ * comes late to a page that was given back meanwhile reads a stale entry and never somebody's payload.
+ * An object larger than WANE__RUN_MAX pages has a mapping of its own, laid out like an arena with one page.
+ *
+ * A page's memory is `struct wane__page_head` (wane/layout.h), then blocks from WANE__BLOCK_FIRST on. Free pages and
+ * blocks that were never handed out are zero; a block that was freed keeps its header's `shared` word.
+ */
+#ifndef WANE_HEAP_PAGE_H
+#define WANE_HEAP_PAGE_H
+
+#include <wane/layout.h>
+
+#include "base/atomic.h"
+#include "base/stack.h"
+#include "heap/size.h"
+
+#define WANE__ARENA_SIZE ((uintptr_t)1 << 25)
+#define WANE__ARENA_PAGES 512u
+#define WANE__ARENA_FIRST 2u /* pages 0 and 1 are the arena's own: struct wane__arena */
+#define WANE__RUN_MAX 64u    /* pages that one object may take in an arena */
+#define WANE__BLOCK_FIRST 64u
+
+/* What a page is to the walker; pages[i].xstate. Only the background thread stores PAGE_FREE. */
+enum { WANE__PAGE_FREE, WANE__PAGE_SMALL, WANE__PAGE_LARGE, WANE__PAGE_CONTINUED };
+
+/* Where its owner keeps a page. */
+enum { WANE__AT_NOWHERE, WANE__AT_CURRENT, WANE__AT_AVAIL, WANE__AT_FULL, WANE__AT_EMPTY };
+
+struct wane__page {
+    /* Owner's: the thread of the heap that xheap names; for the orphan heap, whoever holds its lock. */
+    struct wane__header *free; /* linked through the payloads; used + free + uncarved == capacity */
+    uint32_t used;             /* blocks handed out, those in xremote included */
+    uint32_t alarm;            /* a free that makes `used` equal to this one takes the slow path */
+    uint32_t zero;             /* bytes of a block's payload */
+    uint16_t carved;           /* blocks that were on the free list since the page was last empty */
+    uint8_t place;
+    uint8_t cls;               /* WANE__CLASS_LARGE: one block, the whole run */
+    struct wane__page *prev;
+    struct wane__page *next;
+    uint64_t since; /* when it became empty, or free: nanoseconds */
+
+    /* Any thread's. The first two change, the others are constant from publication to giving back. */
+    uintptr_t xheap __attribute__((aligned(64))); /* owner; + 1 in programs that the fast path must not serve */
+    uint32_t xremote;                             /* heap/remote.h */
+    uint16_t xtouched;                            /* blocks that may ever have been handed out */
+    uint8_t tracked;
+    uint8_t xstate;
+    struct wane__link notify; /* on one heap's stack while xremote says so; large: on the retired stack */
+    void *side;               /* the collector's */
+    size_t xblock_size;        /* of a large one: changes when its run is used again */
+    uint32_t reciprocal; /* of block_size: ceil(2^32 / block_size) */
+    uint16_t capacity;
+    uint16_t run; /* pages; 0: a mapping of its own */
+};
+
+struct wane__arena {
+    uint8_t room[2048]; /* for four dirty marks a page, should layout.h move them here */
+
+    size_t mapped; /* immutable */
+
+    /* Guarded by the map lock (heap/arena.c). */
+    uint64_t free[WANE__ARENA_PAGES / 64];
+    uint64_t warm[WANE__ARENA_PAGES / 64]; /* of those: with memory behind */
+    unsigned free_count, warm_count;
+    struct wane__arena *next, *prev; /* mappings of their own; x: the walker follows `next` */
+
+    /* Under the collector's lock. */
+    uint64_t going[WANE__ARENA_PAGES / 64]; /* memory about to go back to the system */
+
+    struct wane__page pages[WANE__ARENA_PAGES] __attribute__((aligned(4096)));
+};
+
+_Static_assert(sizeof(struct wane__page) == 128, "two lines: the owner's and everybody's");
+_Static_assert(sizeof(struct wane__arena) <= WANE__ARENA_FIRST * WANE__PAGE_SIZE, "fits before the first page");
+
+static inline struct wane__arena *wane__arena_of(const void *p) {
+    return (struct wane__arena *)((uintptr_t)p & ~(WANE__ARENA_SIZE - 1));
+}
+
+static inline struct wane__page *wane__page_of(const struct wane__header *h) {
+    return &wane__arena_of(h)->pages[((uintptr_t)h >> WANE__PAGE_SHIFT) % WANE__ARENA_PAGES];
+}
+
+/* The page's first byte. */
+static inline char *wane__page_memory(const struct wane__page *page) {
+    struct wane__arena *arena = wane__arena_of(page);
+    return (char *)arena + ((uintptr_t)(page - arena->pages) << WANE__PAGE_SHIFT);
+}
+
+static inline struct wane__header *wane__page_block(const struct wane__page *page, unsigned i) {
+    return (struct wane__header *)(void *)(wane__page_memory(page) + WANE__BLOCK_FIRST + i * load_relaxed(&page->xblock_size));
+}
+
+/*
+ * How many blocks a walk must look at. A block handed out before the walk began is among them; the rest are zero.
+ */
+static inline unsigned wane__page_capacity(const struct wane__page *page) {
+    return load_acquire(&page->xtouched); /* [order:touched] */
+}
+
+/* The number of the block that starts at h. */
+static inline unsigned wane__page_index(const struct wane__page *page, const struct wane__header *h) {
+    uintptr_t offset = ((uintptr_t)h & (WANE__PAGE_SIZE - 1)) - WANE__BLOCK_FIRST;
+    return (unsigned)((offset * page->reciprocal) >> 32);
+}
+
+static inline bool wane__page_is_tracked(const struct wane__page *page) { return page->tracked; }
+
+static inline struct wane__page_head *wane__page_marks(const struct wane__page *page) {
+    return wane__page_head_of(wane__page_block(page, 0));
+}
+
+/* A list of pages through prev and next. */
+struct wane__page_list {
+    struct wane__page *first, *last;
+};
+
+void wane__page_list_push_first(struct wane__page_list *list, struct wane__page *page);
+void wane__page_list_push_last(struct wane__page_list *list, struct wane__page *page);
+void wane__page_list_remove(struct wane__page_list *list, struct wane__page *page);
+
+/* Owner: sets up what must be right before the page is published for blocks of that class. */
+void wane__page_init(struct wane__page *page, unsigned cls, size_t block_size, bool tracked);
+
+/* Owner: puts the next blocks that were never handed out on the empty free list. False: there are none. */
+bool wane__page_carve(struct wane__page *page);
+
+/* Owner: forgets the free list of a page whose blocks are all free; they will be carved again. */
+void wane__page_reset(struct wane__page *page);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/remote.c: see remote.h, where the argument stands.
+ */
+#include "heap/remote.h"
+
+#include "base/check.h"
+#include "heap/tend.h"
+
+/* Holder of the token. */
+static void notify(struct wane__page *page) {
+    struct wane__heap *heap = wane__page_heap(page);
+    wane__pause();
+    wane__stack_push(&heap->xnotify, &page->notify);
+    if (load_seq_cst(&heap->xdead)) /* [order:dead] */
+        wane__tend_call();
+}
+
+void wane__remote_free(struct wane__page *page, struct wane__header *h) {
+    uint32_t offset = (uint32_t)((uintptr_t)h & (WANE__PAGE_SIZE - 1));
+    uint32_t old = load_relaxed(&page->xremote), new;
+    do {
+        wane__link_set(h, wane__remote_first(page, old));
+        new = ((old & ~WANE__REMOTE_OFFSET) + WANE__REMOTE_COUNT_ONE) | offset | WANE__REMOTE_NOTIFIED;
+    } while (!cas_weak_acq_rel(&page->xremote, &old, new)); /* [order:remote] */
+    if ((old & WANE__REMOTE_NOTIFIED) == 0)
+        notify(page);
+}
+
+void wane__remote_pass(struct wane__page *page) {
+    uint32_t word = load_relaxed(&page->xremote);
+    while ((word & WANE__REMOTE_OFFSET) == 0) {
+        if (cas_weak_acq_rel(&page->xremote, &word, 0u))
+            return;
+    }
+    notify(page);
+}
+
+void wane__remote_pass_all(struct wane__heap *heap) {
+    struct wane__link *link = wane__stack_take(&heap->xnotify);
+    while (link != NULL) {
+        struct wane__link *next = link->next; /* the next holder of the token writes it */
+        wane__remote_pass(wane__page_of_notify(link));
+        link = next;
+    }
+}
+
+bool wane__remote_take(struct wane__page *page) {
+    if ((load_relaxed(&page->xremote) & WANE__REMOTE_OFFSET) == 0)
+        return false;
+    uint32_t word = and_acq_rel(&page->xremote, WANE__REMOTE_NOTIFIED); /* [order:remote] */
+    page->used -= wane__remote_count(word);
+    page->free = wane__remote_first(page, word);
+    return true;
+}
+
+uint32_t wane__remote_settle(struct wane__page *page) {
+    uint32_t keep = page->free == NULL ? 0 : ~WANE__REMOTE_NOTIFIED;
+    uint32_t word = and_acq_rel(&page->xremote, keep); /* [order:remote] */
+    if (keep != 0)
+        return wane__remote_count(word);
+    page->used -= wane__remote_count(word);
+    page->free = wane__remote_first(page, word);
+    return 0;
+}
+
+void wane__remote_clear(struct wane__page *page) {
+    (void)and_acq_rel(&page->xremote, WANE__REMOTE_NOTIFIED); /* [order:remote] */
+    wane__page_reset(page);
+}

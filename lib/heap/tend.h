@@ -1,0 +1,20 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/tend.h: how the heap's parts tell the background thread of work.
+ */
+#ifndef WANE_HEAP_TEND_H
+#define WANE_HEAP_TEND_H
+
+#include "heap/heap.h"
+
+/* There is work now: calls the hook unless it was called since the last tend. Outside locks. */
+void wane__tend_call(void);
+
+/* A large object's run, dead: to be given back soon. */
+void wane__tend_retire(struct wane__page *page);
+
+/* A child of fork(), single thread: what was on the way to be given back is not any more. */
+void wane__tend_fork_child(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * os/map.h: address space from the system, and what is done with it.
+ *
+ * All sizes and addresses are multiples of the system's page. Any thread; every call is a system call or several.
+ */
+#ifndef WANE_OS_MAP_H
+#define WANE_OS_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Readable, writable, zero, without memory behind it yet; `align` is a power of two. NULL when there is none. */
+void *wane__map_reserve(size_t size, size_t align);
+
+void wane__map_release(void *p, size_t size);
+
+/* The range stays mapped, is zero again, and its memory belongs to the system. False: nothing changed. */
+bool wane__map_discard(void *p, size_t size);
+
+/* Asks for huge pages where the system leaves that to programs. */
+void wane__map_prefer_huge(void *p, size_t size);
+
+#endif
