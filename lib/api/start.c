@@ -44,14 +44,14 @@ static void fork_parent(void) {
 }
 
 static void fork_child(void) {
-    wane__heap_fork_release_child();
+    struct wane__record *self = wane__record_self();
     wane__grace_fork_child();
     wane__record_fork_child();
+    wane__heap_fork_child_done(self != NULL ? &self->heap : NULL);
     wane__weak_fork_release();
     wane__type_fork_release();
     wane__background_fork_child();
     wane__barrier_init(!wane__fences_on());
-    struct wane__record *self = wane__record_self();
     if (self != NULL)
         wane__defer_fork_child(self);
 }

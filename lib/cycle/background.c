@@ -118,7 +118,11 @@ static void start(void) {
     pthread_mutex_unlock(&lock);
 }
 
-static void on_retired(void) { wane__wake(); }
+/* Perhaps inside a bracket, where a thread may be woken but not made: then the next work makes it. */
+static void on_retired(void) {
+    if (load_relaxed(&wane__xasleep) != WANE__UNSTARTED || load_relaxed(&wane__self->bracket) == 0)
+        wane__wake();
+}
 
 void wane__background_init(void) {
     wane__heap_on_retired = on_retired;

@@ -131,8 +131,6 @@ size_t wane__run_due(struct wane__record *r) {
 void wane__free_due(struct wane__record *r) {
     for (struct wane__link *l = wane__blocks_take_due(), *next; l != NULL; l = next) {
         next = l->next;
-        wane__mark(&r->head);
-        wane__heap_free(&r->heap, wane__header_of(l));
-        wane__unmark(&r->head);
+        wane__free_block(r, wane__header_of(l));
     }
 }

@@ -184,9 +184,7 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
         wane__blocks_add(h); /* an upgrade may be looking at the word: no stranger may be born there yet */
         return;
     }
-    wane__mark(&r->head);
-    wane__heap_free(&r->heap, h);
-    wane__unmark(&r->head);
+    wane__free_block(r, h);
 }
 
 static struct wane__link *joined(struct wane__link *first, struct wane__link *then) {

@@ -14,6 +14,7 @@
 
 #include "count/defer.h"
 #include "life/type.h"
+#include "thread/mode.h"
 
 /* Gives up one unit of h for good: drops it, runs a finalizer that is due, keeps it, or puts h on *dead. */
 void wane__let_go(struct wane__record *r, struct wane__header *h, struct wane__link **dead, bool may_call,
@@ -33,6 +34,13 @@ static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), voi
 }
 
 static inline bool wane__may_call(const struct wane__record *r) { return r->callbacks == 0; }
+
+/* Frees a block. Others that free into the same page's heap are waited for by their brackets before it is given back. */
+static inline void wane__free_block(struct wane__record *r, struct wane__header *h) {
+    wane__mark(&r->head);
+    wane__heap_free(&r->heap, h);
+    wane__unmark(&r->head);
+}
 
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out, settles it at once. */
 void wane__keep(struct wane__record *r, struct wane__header *h);

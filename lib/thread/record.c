@@ -75,7 +75,6 @@ static struct wane__record *record_new(uint32_t id) {
     }
     wane__lsan_root_add(r, size);
     r->id = id;
-    wane__heap_init(&r->heap);
     store_release(&wane__records[id], r); /* [order:record] */
     return r;
 }
@@ -106,6 +105,7 @@ static struct wane__record *take_record_locked(int *error) {
 }
 
 static void put_on(struct wane__record *r, enum wane__record_state state) {
+    wane__heap_init(&r->heap);
     r->exit_rounds = 0;
     r->tid = (pid_t)syscall(SYS_gettid);
     store_seq_cst(&r->xknows_fences, 1u);
