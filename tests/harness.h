@@ -101,8 +101,10 @@ uint64_t test_below(test_rng *r, uint64_t limit);  // 0 <= result < limit, limit
 // How much longer than in its short form a stress program shall run: WANE_STRESS_SCALE, 1 unset.
 unsigned test_scale(void);
 
-// The number that stands behind --NAME on the command line; `unset` without one. Every program takes
-// --seed; stress programs take --seconds, --threads and --size, as far as they mean something there.
+// The number that stands behind --NAME on the command line; `unset` without one. Every program
+// takes
+// --seed; stress programs take --seconds, --threads and --size, as far as they mean something
+// there.
 uint64_t test_option(const char *name, uint64_t unset);
 
 uint64_t test_now_ns(void);  // monotonic clock
