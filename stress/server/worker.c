@@ -131,7 +131,8 @@ static void loop(struct worker *w) {
     while (!atomic_load(&stopping)) {
         struct epoll_event event[256];
         bool sweeps = w->id == 0 && store_may_expire();
-        int n = epoll_wait(w->epoll_fd, event, 256, sweeps ? TICK_MS : -1);
+        int n = epoll_wait(w->epoll_fd, event, 256,
+                           w->id == 0 ? (sweeps ? TICK_MS : 10 * TICK_MS) : -1);
         uint64_t begin = now_ns();
         for (int i = 0; i < n; i++) {
             handle(w, &event[i]);
