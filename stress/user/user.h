@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// What the users' programs share: a type, a place, and checks without the harness, which is not
+// built with their sanitizer.
+#ifndef WANE_STRESS_USER_H
+#define WANE_STRESS_USER_H
+
+#include <wane.h>
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct node {
+    wane_slot next;
+    uint64_t number;
+    char *memory;
+};
+
+#define MUST(cond)                                                                                 \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);                             \
+            exit(3);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+__attribute__((unused)) static void node_destroy(void *self) {
+    struct node *n = self;
+    free(n->memory);
+    n->memory = NULL;
+    n->number = 0;
+}
+
+__attribute__((unused)) static wane_type node_type = {
+    .name = "node",
+    .size = sizeof(struct node),
+    .slots = WANE_SLOTS(struct node, next),
+    .destroy = node_destroy,
+};
+
+__attribute__((unused)) static struct node *node_new(uint64_t number) {
+    struct node *n = wane_new(&node_type);
+    MUST(n != NULL);
+    n->number = number;
+    return n;
+}
+
+__attribute__((unused)) static pthread_t start(void *(*fn)(void *), void *arg) {
+    pthread_t t;
+    MUST(pthread_create(&t, NULL, fn, arg) == 0);
+    return t;
+}
+
+#endif
