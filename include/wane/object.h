@@ -87,6 +87,21 @@ WANE_INLINE void *wane_retain(void *obj) {
     return wane__likely(counted) ? obj : wane__retain_slow(obj);
 }
 
+/* Gives up a unit of the owner's that is not the last, in a bracket. False: nothing happened. */
+WANE__HELPER bool wane__release_marked(struct wane__thread *t, struct wane__header *h) {
+    bool done = false;
+    wane__bracket_enter(t);
+    if (wane__likely(wane__load_relaxed(&h->owner) == wane__load_relaxed(&t->match))) {
+        uint32_t n = wane__load_relaxed(&h->local);
+        if (wane__likely(n > 1 && wane__load_relaxed(&h->candidate) != 0)) {
+            wane__store_relaxed(&h->local, n - 1);
+            done = true;
+        }
+    }
+    wane__bracket_leave(t);
+    return done;
+}
+
 /*
  * Gives up one unit. The object dies with its last unit: finalizer, weak references, what its slots refer to,
  * `destroy`, memory; all of that iteratively, whatever hangs on it.
@@ -98,21 +113,8 @@ WANE_INLINE void *wane_retain(void *obj) {
  * Errors: releasing an object that is dead ends the program with one line, where it can be seen.
  */
 WANE_INLINE void wane_release(void *obj) {
-    if (obj == NULL)
-        return;
-    struct wane__header *h = wane__header_of(obj);
-    struct wane__thread *t = wane__self;
-    wane__bracket_enter(t);
-    if (wane__likely(wane__load_relaxed(&h->owner) == wane__load_relaxed(&t->match))) {
-        uint32_t n = wane__load_relaxed(&h->local);
-        if (wane__likely(n > 1 && wane__load_relaxed(&h->candidate) != 0)) {
-            wane__store_relaxed(&h->local, n - 1);
-            wane__bracket_leave(t);
-            return;
-        }
-    }
-    wane__bracket_leave(t);
-    wane__release_slow(obj);
+    if (obj != NULL && !wane__release_marked(wane__self, wane__header_of(obj)))
+        wane__release_slow(obj);
 }
 
 /*

@@ -9,7 +9,8 @@
 /* Whether the first thread was attached: some options can no longer be changed. */
 bool wane__started(void);
 
-void wane__options_from_environment(void);
+/* Reads the environment at its first call. */
+void wane__options_read_environment(void);
 
 /* Logs what is alive, by type. */
 void wane__report_leaks(void);

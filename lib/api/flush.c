@@ -96,6 +96,7 @@ static bool pass(const struct flush *f) {
     }
     wane__applying_begin(f->r);
     wane__reap_waiting(f->r);
+    wane__reap(f->r, true);
     wane__applying_end(f->r);
     wane__run_due(f->r);
     wane__free_due(f->r);
@@ -148,6 +149,7 @@ size_t wane_poll(void) {
     uint64_t kept = load_relaxed(&r->kept.xtail);
     while (load_relaxed(&r->kept.xhead) < kept && (batch = wane__settle(r, r, kept, true, false)) > 0)
         n += batch;
+    wane__reap(r, true);
     n += wane__run_due(r);
     wane__free_due(r);
     errno = saved;

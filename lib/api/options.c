@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wane/control.h>
@@ -36,6 +37,7 @@ static const struct option *find(const char *name) {
 int wane_option_set(const char *name, int64_t value) {
     if (name == NULL)
         return -EINVAL;
+    wane__options_read_environment();
     const struct option *o = find(name);
     if (o == NULL)
         return -ENOENT;
@@ -50,6 +52,7 @@ int wane_option_set(const char *name, int64_t value) {
 int wane_option_get(const char *name, int64_t *ret) {
     if (name == NULL || ret == NULL)
         return -EINVAL;
+    wane__options_read_environment();
     const struct option *o = find(name);
     if (o == NULL)
         return -ENOENT;
@@ -69,7 +72,7 @@ static void set_from(const struct option *o, const char *variable, const char *t
     store_relaxed(o->value, value);
 }
 
-void wane__options_from_environment(void) {
+static void read_environment(void) {
     for (size_t i = 0; i < OPTIONS_N; i++) {
         char variable[64] = "WANE_";
         size_t n = strlen(options[i].name);
@@ -79,4 +82,9 @@ void wane__options_from_environment(void) {
         if (text != NULL)
             set_from(&options[i], variable, text);
     }
+}
+
+void wane__options_read_environment(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_environment);
 }

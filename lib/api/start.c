@@ -52,15 +52,15 @@ static void fork_child(void) {
     wane__type_fork_release();
     wane__background_fork_child();
     wane__barrier_init(!wane__fences_on());
-    if (self != NULL)
-        wane__defer_fork_child(self);
+    wane__defer_fork_child(self);
+    wane__death_fork_child(self);
 }
 
 /* Before static destructors run, as far as the order of atexit allows: no callback meets a destroyed object. */
 static void park(void) { wane__background_stop(PARK_LIMIT_NS); }
 
 void wane__start(void) {
-    wane__options_from_environment();
+    wane__options_read_environment();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
     wane__background_init();
     pthread_atfork(fork_prepare, fork_parent, fork_child);

@@ -48,33 +48,26 @@ bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word) {
     return true;
 }
 
-size_t wane__queue_take(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max) {
+/* Each store leaves head and segment in agreement, for the child of a fork. */
+size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max) {
     uint64_t tail = load_acquire(&q->xtail); /* [order:queue] */
     uint64_t head = load_relaxed(&q->xhead);
     if (limit > tail)
         limit = tail;
-    size_t n = 0;
-    while (n < max && head < limit) {
-        struct wane__segment *s = q->head_segment;
-        uint64_t index = head - s->base;
-        if (index == WANE__SEGMENT_WORDS) {
-            struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
-            WANE__CHECK(next != NULL);
-            q->head_segment = next;
-            store_relaxed(&q->xhead, head); /* a child of fork() finds head and segment agree */
-            free(s);
-            continue;
-        }
-        ret[n++] = s->words[index];
-        head++;
+    if (head >= limit)
+        return 0;
+    struct wane__segment *s = q->head_segment;
+    if (head - s->base == WANE__SEGMENT_WORDS) {
+        struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
+        WANE__CHECK(next != NULL && next->base == head);
+        q->head_segment = next;
+        free(s);
+        s = next;
     }
-    store_release(&q->xhead, head); /* [order:queue] */
+    size_t n = limit - head < max ? limit - head : max;
+    size_t room = WANE__SEGMENT_WORDS - (head - s->base);
+    if (n > room)
+        n = room;
+    memcpy(ret, &s->words[head - s->base], n * sizeof *ret);
     return n;
-}
-
-void wane__queue_after_fork(struct wane__queue *q) {
-    /* The consumer may have vanished between moving to the next segment and counting the words of the last one. */
-    if (q->head_segment != NULL && load_relaxed(&q->xhead) < q->head_segment->base)
-        store_relaxed(&q->xhead, q->head_segment->base);
-    store_relaxed(&q->xlock, 0u);
 }

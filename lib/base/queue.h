@@ -67,13 +67,15 @@ static inline void wane__queue_unlock(struct wane__queue *q) {
 }
 
 /*
- * Consumer, under the try-lock: copies up to max words below position `limit` to ret and takes them.
- * Returns how many.
+ * Consumer, under the try-lock: copies up to max words below position `limit` to ret, without taking them. Returns how
+ * many; fewer than there are at the end of a segment.
  */
-size_t wane__queue_take(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max);
+size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max);
 
-/* In the child of a fork, for a queue whose producer and consumer vanished: at most the words in their hands are lost. */
-void wane__queue_after_fork(struct wane__queue *q);
+/* Takes the n words that were copied last: one store. */
+static inline void wane__queue_skip(struct wane__queue *q, size_t n) {
+    store_release(&q->xhead, load_relaxed(&q->xhead) + n); /* [order:queue] */
+}
 
 /* Words pushed and not taken. */
 static inline uint64_t wane__queue_length(const struct wane__queue *q) {

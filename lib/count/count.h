@@ -26,9 +26,9 @@ enum wane__drop {
 enum wane__drop wane__drop_unit(struct wane__record *r, struct wane__header *h, bool final_ok, const char *operation);
 
 /* Takes one unit; the caller holds or borrows one. In the caller's bracket. */
-void wane__take_unit_marked(struct wane__record *r, struct wane__header *h);
+void wane__take_unit_marked(struct wane__record *r, struct wane__header *h, const char *operation);
 /* The same in a bracket of its own. */
-void wane__take_unit(struct wane__record *r, struct wane__header *h);
+void wane__take_unit(struct wane__record *r, struct wane__header *h, const char *operation);
 
 /* From zero never, from a word that is not LIVE never: whether a unit could be taken. Blocks only while CLOSED. */
 enum wane__upgrade { WANE__UPGRADED, WANE__UPGRADE_DEAD, WANE__UPGRADE_CLOSED };

@@ -8,13 +8,19 @@ static bool push(struct wane__queue *q, struct wane__header *h) {
     if (unlikely(!wane__queue_push(q, (uintptr_t)h)))
         return false;
     wane__tally(q->xbytes, wane__heap_block_size(h));
-    wane__wake();
     return true;
 }
 
-bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return push(&r->deferred, h); }
+static bool push_and_wake(struct wane__queue *q, struct wane__header *h) {
+    bool pushed = push(q, h);
+    if (likely(pushed))
+        wane__wake();
+    return pushed;
+}
 
-bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push(&r->kept, h); }
+bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->deferred, h); }
+
+bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->kept, h); }
 
 bool wane__applying_begin(struct wane__record *r) {
     uint32_t turn = load_relaxed(&r->xapplying);
@@ -33,16 +39,22 @@ static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit
     WANE__CHECK((load_relaxed(&r->xapplying) & 1) != 0);
     if (r->batch_busy || !wane__queue_trylock(q))
         return 0;
-    size_t n = wane__queue_take(q, limit, r->xbatch, WANE__BATCH);
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < n; i++)
-        bytes += wane__heap_block_size((struct wane__header *)r->xbatch[i]);
-    wane__tally(q->xbytes_done, bytes);
-    compiler_barrier();
-    store_relaxed(&r->xbatch_n, (uint32_t)n);
+    size_t n = wane__queue_copy(q, limit, r->xbatch, WANE__BATCH);
+    if (n > 0) {
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < n; i++)
+            bytes += wane__heap_block_size((struct wane__header *)r->xbatch[i]);
+        /* The batch is complete before the queue lets go of it: the child of a fork finds each unit in one of them. */
+        store_relaxed(&r->xbatch_of, q);
+        store_relaxed(&r->xbatch_at, load_relaxed(&q->xhead));
+        store_relaxed(&r->xbatch_n, (uint32_t)n);
+        compiler_barrier();
+        wane__queue_skip(q, n);
+        wane__tally(q->xbytes_done, bytes);
+        r->batch_busy = true;
+    }
     wane__tsan_acquire(&q->xsafe);
     wane__queue_unlock(q);
-    r->batch_busy = n > 0;
     return n;
 }
 
@@ -59,16 +71,22 @@ void wane__batch_end(struct wane__record *r) {
     r->batch_busy = false;
 }
 
-void wane__defer_fork_child(struct wane__record *r) {
-    WANE__EACH_RECORD(other) {
-        if (other == r)
-            continue;
-        uint32_t n = load_relaxed(&other->xbatch_n);
-        for (uint32_t i = 0; i < n; i++) {
-            struct wane__header *h = wane__batch_unit(other, i);
-            if (h != NULL)
-                wane__keep_unit(r, h);
-        }
-        store_relaxed(&other->xbatch_n, 0u);
+/* Those units that its queue still holds are the queue's. Wakes nobody: most children only exec. */
+static void keep_batch(struct wane__record *gone) {
+    uint32_t n = load_relaxed(&gone->xbatch_n);
+    struct wane__queue *q = load_relaxed(&gone->xbatch_of);
+    bool taken = n > 0 && load_relaxed(&q->xhead) != load_relaxed(&gone->xbatch_at);
+    for (uint32_t i = 0; i < n && taken; i++) {
+        struct wane__header *h = wane__batch_unit(gone, i);
+        if (h != NULL)
+            push(&gone->kept, h);
+    }
+    store_relaxed(&gone->xbatch_n, 0u);
+}
+
+void wane__defer_fork_child(const struct wane__record *self) {
+    WANE__EACH_RECORD(gone) {
+        if (gone != self)
+            keep_batch(gone);
     }
 }

@@ -57,7 +57,7 @@ static inline struct wane__header *wane__batch_unit(struct wane__record *r, size
     return h;
 }
 
-/* In the child of a fork: units in the batches of vanished threads become units that r keeps. */
-void wane__defer_fork_child(struct wane__record *r);
+/* In the child of a fork: units in the batches of vanished threads become units that their records keep. */
+void wane__defer_fork_child(const struct wane__record *self);
 
 #endif

@@ -21,16 +21,18 @@ void wane__make_immortal(struct wane__header *h) {
     store_relaxed(&h->owner, (uint16_t)WANE__OWNER_IMMORTAL);
 }
 
-void wane__retain_odd(struct wane__header *h, uint64_t before) {
+static void answer(struct wane__header *h, uint64_t before, const char *operation) {
     if (!wane__word_has(before, WANE__LIVE))
-        wane__fatal_dead(h, "wane_retain");
+        wane__fatal_dead(h, operation);
     if (wane__word_has(before, WANE__IMMORTAL | WANE__COUNT_HUGE))
         wane__make_immortal(h);
     if (wane__word_has(before, WANE__WATCHED))
         or_acq_rel(&h->shared, WANE__TOUCHED);
 }
 
-void wane__take_unit_marked(struct wane__record *r, struct wane__header *h) {
+void wane__retain_odd(struct wane__header *h, uint64_t before) { answer(h, before, "wane_retain"); }
+
+void wane__take_unit_marked(struct wane__record *r, struct wane__header *h, const char *operation) {
     uint32_t owner = load_relaxed(&h->owner);
     if (owner == r->id) {
         uint32_t n = load_relaxed(&h->local) + 1;
@@ -44,17 +46,17 @@ void wane__take_unit_marked(struct wane__record *r, struct wane__header *h) {
         return;
     uint64_t before = add_relaxed(&h->shared, WANE__COUNT_ONE);
     if (unlikely((before & (WANE__LIVE | WANE__WATCHED | WANE__IMMORTAL | WANE__COUNT_HUGE)) != WANE__LIVE))
-        wane__retain_odd(h, before);
+        answer(h, before, operation);
 }
 
-void wane__take_unit(struct wane__record *r, struct wane__header *h) {
+void wane__take_unit(struct wane__record *r, struct wane__header *h, const char *operation) {
     wane__mark(&r->head);
-    wane__take_unit_marked(r, h);
+    wane__take_unit_marked(r, h, operation);
     wane__unmark(&r->head);
 }
 
 void *wane__retain_slow(void *obj) {
-    wane__take_unit(wane__record_need("wane_retain"), wane__header_of(obj));
+    wane__take_unit(wane__record_need("wane_retain"), wane__header_of(obj), "wane_retain");
     return obj;
 }
 

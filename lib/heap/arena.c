@@ -233,7 +233,10 @@ void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
             set_bit(arena->going, k);
         return;
     }
-    memset(wane__page_memory(page), 0, WANE__BLOCK_FIRST + load_relaxed(&page->xtouched) * page->xblock_size);
+    /* A large object's run may have held a larger one before. */
+    size_t dirty = page->cls == WANE__CLASS_LARGE ? WANE__PAGE_SIZE - WANE__BLOCK_FIRST
+                                                  : load_relaxed(&page->xtouched) * page->xblock_size;
+    memset(wane__page_memory(page), 0, WANE__BLOCK_FIRST + dirty);
     page->since = now_ns;
     store_release(&page->xstate, (uint8_t)WANE__PAGE_FREE); /* [order:page-state] */
     pthread_mutex_lock(&lock);

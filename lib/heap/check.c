@@ -7,6 +7,8 @@
 #include "heap/remote.h"
 
 static bool fails(const struct wane__page *page, const char *what) {
+    if (page == NULL)
+        page = &wane__page_none;
     wane__log(WANE__LOG_ERROR, "heap check: %s: page %p, class %u, used %u, carved %u of %u, place %u", what,
               (void *)wane__page_memory(page), page->cls, page->used, page->carved, page->capacity, page->place);
     return false;
@@ -38,7 +40,7 @@ static bool check_page(struct wane__heap *heap, const struct wane__page *page, u
         return fails(page, "a page that the walker does not see");
     if (bin < WANE__BINS && WANE__BIN(page->cls, page->tracked) != bin)
         return fails(page, "wrong class");
-    if (page->place != place)
+    if (page->place != (place == WANE__AT_AVAIL && page->used == 0 ? (unsigned)WANE__AT_EMPTY : place))
         return fails(page, "wrong place");
     if (place == WANE__AT_FULL && (page->free != NULL || page->used != page->capacity))
         return fails(page, "a full page with free blocks");
@@ -56,9 +58,9 @@ static bool check_list(struct wane__heap *heap, const struct wane__page_list *li
         if (!check_page(heap, page, bin, place))
             return false;
         empty += page->used == 0;
-        if (bin < WANE__BINS && empty > heap->spare[bin])
-            return fails(page, "more than one empty page");
     }
+    if (bin < WANE__BINS && empty != heap->spare[bin])
+        return fails(list->first, "empty pages that are not one spare");
     return list->last == prev || fails(list->last, "a broken end of a list");
 }
 

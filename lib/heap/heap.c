@@ -3,8 +3,8 @@
 /*
  * heap/heap.c: the owner's slow paths.
  *
- * A page of a heap is in one of three places: current of its class (no alarm: it may become empty and full as often as
- * it likes), avail (has free blocks; the alarm rings when all are free), full (no list is looked at for it; the alarm
+ * A page of a heap is in one of three lists: current of its class (no alarm: it may become empty and full as often as
+ * it likes), avail (has free blocks; the alarm rings when all are free; empty if they are), full (no list is looked at for it; the alarm
  * rings at the first free). A class keeps one empty page, any further one goes to the orphan heap at once: a thread
  * that builds and drops the same structure again and again finds its pages there.
  */
@@ -63,13 +63,14 @@ static void became_empty(struct wane__heap *heap, struct wane__page *page) {
     }
     heap->spare[bin] = 1;
     page->alarm = ALARM_NEVER;
+    page->place = WANE__AT_EMPTY;
     wane__page_list_push_last(&heap->avail[bin], page);
 }
 
 /* `remote` of the page's used blocks are on its remote list, and no token tells of them. */
 static void note_free(struct wane__heap *heap, struct wane__page *page, uint32_t remote) {
-    if (page->place == WANE__AT_CURRENT)
-        return;
+    if (page->place == WANE__AT_CURRENT || page->place == WANE__AT_EMPTY)
+        return; /* a token may come home after its page became empty */
     if (page->place == WANE__AT_FULL) {
         wane__page_list_remove(&heap->full, page);
         wane__page_list_push_last(&heap->avail[bin_of(page)], page);
@@ -100,7 +101,7 @@ static struct wane__page *next_page(struct wane__heap *heap, unsigned bin) {
     struct wane__page *page = heap->avail[bin].first;
     if (page != NULL) {
         wane__page_list_remove(&heap->avail[bin], page);
-        if (page->used == 0)
+        if (page->place == WANE__AT_EMPTY)
             heap->spare[bin] = 0;
         return page;
     }
@@ -232,7 +233,7 @@ void wane__heap_shed(struct wane__heap *heap) {
             continue;
         heap->spare[bin] = 0;
         page = heap->avail[bin].first;
-        while (page->used != 0)
+        while (page->place != WANE__AT_EMPTY)
             page = page->next;
         wane__page_list_remove(&heap->avail[bin], page);
         wane__orphan_put_empty(page);

@@ -13,15 +13,14 @@
 
 size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call) {
     bool outermost = wane__applying_begin(r);
-    struct wane__link *dead = NULL;
     size_t n = wane__batch_deferred(r, from);
     for (size_t i = 0; i < n; i++) {
         struct wane__header *h = wane__batch_unit(r, i);
-        wane__let_go(r, h, &dead, may_call, "a deferred decrement");
+        wane__let_go(r, h, may_call, "a deferred decrement");
     }
     if (n > 0)
         wane__batch_end(r);
-    wane__reap(r, dead, may_call);
+    wane__reap(r, may_call);
     if (outermost)
         wane__applying_end(r);
     return n;
@@ -93,7 +92,6 @@ static bool revoke_batch(struct wane__record *r, size_t n, bool may_wait, bool *
 size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call,
                     bool may_wait) {
     bool outermost = wane__applying_begin(r);
-    struct wane__link *dead = NULL;
     size_t n = wane__batch_kept(r, from, limit);
     if (n > 0) {
         bool others = false;
@@ -102,11 +100,11 @@ size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t 
             struct wane__header *h = wane__batch_unit(r, i);
             if (merge && load_relaxed(&h->owner) == WANE__OWNER_NONE)
                 wane__revoke_end(r, h);
-            wane__let_go(r, h, &dead, may_call, "a release");
+            wane__let_go(r, h, may_call, "wane_release");
         }
         wane__batch_end(r);
     }
-    wane__reap(r, dead, may_call);
+    wane__reap(r, may_call);
     if (outermost)
         wane__applying_end(r);
     return n;
@@ -118,7 +116,7 @@ size_t wane__run_due(struct wane__record *r) {
     for (wane_defer_node *node = wane__calls_take_due(), *next; node != NULL; node = next) {
         next = node->wane__next;
         wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
-        wane__reap(r, NULL, true);
+        wane__reap(r, true);
         n++;
     }
     if (n > 0)

@@ -18,19 +18,32 @@ static uint64_t xwaiting_bytes;
 
 static void put(struct wane__link **list, struct wane__header *h) {
     struct wane__link *link = (struct wane__link *)(void *)h;
-    store_relaxed(&link->next, *list);
-    *list = link;
+    store_relaxed(&link->next, load_relaxed(list));
+    compiler_barrier(); /* a child of fork() finds a list that ends */
+    store_relaxed(list, link);
 }
 
-static void hand_over(struct wane__record *r, struct wane__header *h) {
-    if (r->callbacks > 0) {
-        put(&r->dead, h);
-        return;
+/* Moves all of one list to another. */
+static void move(struct wane__link **to, struct wane__link *list) {
+    for (struct wane__link *next; list != NULL; list = next) {
+        next = load_relaxed(&list->next);
+        put(to, (struct wane__header *)(void *)list);
     }
+}
+
+static void give_to_collector(struct wane__header *h) {
     add_relaxed(&xwaiting_n, (size_t)1);
     add_relaxed(&xwaiting_bytes, (uint64_t)wane__heap_block_size(h));
     wane__tsan_release(h);
     wane__stack_push(&xwaiting, (struct wane__link *)(void *)h);
+}
+
+static void hand_over(struct wane__record *r, struct wane__header *h) {
+    if (r->callbacks > 0) {
+        put(&r->xlater, h);
+        return;
+    }
+    give_to_collector(h);
     wane__wake();
 }
 
@@ -38,22 +51,37 @@ size_t wane__dead_waiting(void) { return load_acquire(&xwaiting_n); }
 uint64_t wane__dead_bytes(void) { return load_relaxed(&xwaiting_bytes); }
 
 size_t wane__reap_waiting(struct wane__record *r) {
-    size_t n = 0;
     struct wane__link *list = wane__stack_take(&xwaiting);
-    while (list != NULL) {
-        struct wane__link *next = load_relaxed(&list->next);
-        struct wane__header *h = (struct wane__header *)(void *)list;
-        wane__tsan_acquire(h);
-        uint64_t size = wane__heap_block_size(h);
-        struct wane__link *one = NULL;
-        put(&one, h);
-        wane__reap(r, one, true);
-        sub_relaxed(&xwaiting_bytes, size);
-        sub_acq_rel(&xwaiting_n, (size_t)1);
-        list = next;
-        n++;
+    uint64_t bytes = 0;
+    size_t n = 0;
+    for (struct wane__link *l = list; l != NULL; l = load_relaxed(&l->next), n++) {
+        wane__tsan_acquire(l);
+        bytes += wane__heap_block_size((struct wane__header *)(void *)l);
     }
+    if (n == 0)
+        return 0;
+    move(&r->xdead, list);
+    sub_relaxed(&xwaiting_bytes, bytes);
+    sub_acq_rel(&xwaiting_n, n);
+    wane__reap(r, true);
     return n;
+}
+
+static void hand_over_all(struct wane__link **list) {
+    for (struct wane__link *l = load_relaxed(list), *next; l != NULL; l = next) {
+        next = load_relaxed(&l->next);
+        give_to_collector((struct wane__header *)(void *)l);
+    }
+    store_relaxed(list, NULL);
+}
+
+void wane__death_fork_child(const struct wane__record *self) {
+    WANE__EACH_RECORD(gone) {
+        if (gone == self)
+            continue;
+        hand_over_all(&gone->xdead);
+        hand_over_all(&gone->xlater);
+    }
 }
 
 /* Whether a finalizer of h may run on this thread now. */
@@ -68,11 +96,9 @@ void wane__keep(struct wane__record *r, struct wane__header *h) {
     while (unlikely(!wane__keep_unit(r, h))) {
         /* Memory is out: do at once what the queue would have done later. A unit that a finalizer needs must wait. */
         if (wane__revoke_now(r, h)) {
-            struct wane__link *dead = NULL;
             enum wane__drop result = wane__drop_unit(r, h, false, "settling");
             if (result == WANE__DIED)
-                put(&dead, h);
-            wane__reap(r, dead, false);
+                put(&r->xdead, h);
             if (result != WANE__KEPT)
                 return;
         }
@@ -83,14 +109,13 @@ void wane__keep(struct wane__record *r, struct wane__header *h) {
     }
 }
 
-void wane__let_go(struct wane__record *r, struct wane__header *h, struct wane__link **dead, bool may_call,
-                  const char *operation) {
+void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {
     for (;;) {
         switch (wane__drop_unit(r, h, may_finalize(r, h, may_call), operation)) {
         case WANE__DROPPED:
             return;
         case WANE__DIED:
-            put(dead, h);
+            put(&r->xdead, h);
             return;
         case WANE__KEPT:
             wane__keep(r, h);
@@ -107,7 +132,6 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, struct wane__l
 struct emptying {
     struct wane__visit_ops ops;
     struct wane__record *r;
-    struct wane__link **dead;
     bool may_call;
 };
 
@@ -117,7 +141,7 @@ static void empty_slots(struct emptying *e, wane_slot *s, size_t n) {
         if (obj == NULL)
             continue;
         store_relaxed(&s[i].wane__target, NULL);
-        wane__let_go(e->r, wane__header_of(obj), e->dead, e->may_call, "death of its referrer");
+        wane__let_go(e->r, wane__header_of(obj), e->may_call, "death of its referrer");
     }
 }
 
@@ -149,9 +173,8 @@ void wane__visit_slots(wane_type *t, struct wane__header *h, struct wane__visit_
 }
 
 /* Slots at fixed offsets are by far the most frequent: no call through a pointer for them. */
-static void empty(struct wane__record *r, wane_type *t, struct wane__header *h, struct wane__link **dead,
-                  bool may_call) {
-    struct emptying e = {.ops.slots = visit_emptying, .r = r, .dead = dead, .may_call = may_call};
+static void empty(struct wane__record *r, wane_type *t, struct wane__header *h, bool may_call) {
+    struct emptying e = {.ops.slots = visit_emptying, .r = r, .may_call = may_call};
     if (t->trace != NULL) {
         e.may_call = false; /* finalizers do not run inside a guard of the library's */
         wane__visit_slots(t, h, &e.ops);
@@ -166,20 +189,20 @@ static void empty(struct wane__record *r, wane_type *t, struct wane__header *h, 
     }
 }
 
-static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, struct wane__link **dead,
-                    bool may_call) {
+static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, bool may_call) {
     wane_type *t = wane__type_of(w);
     store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
     if (wane__word_has(w, WANE__WEAKREFD))
         wane__weak_clear(h);
     if (wane__type_has(t, WANE__TRAIT_SCANNED))
-        empty(r, t, h, dead, may_call);
+        empty(r, t, h, may_call);
     if (t->destroy != NULL)
         wane__call(r, t->destroy, wane__payload_of(h));
     if (!wane__type_has(t, WANE__TRAIT_LIBRARY)) {
         wane__tally(r->xdeaths, 1);
         wane__tally(r->xdeath_bytes, wane__heap_block_size(h));
     }
+    store_relaxed(&h->shared, w | WANE__FREED); /* LIVE is gone: nobody else writes the word but in vain */
     if (wane__word_has(w, WANE__WEAKREFD)) {
         wane__blocks_add(h); /* an upgrade may be looking at the word: no stranger may be born there yet */
         return;
@@ -187,41 +210,29 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
     wane__free_block(r, h);
 }
 
-static struct wane__link *joined(struct wane__link *first, struct wane__link *then) {
-    if (first == NULL)
-        return then;
-    if (then != NULL) {
-        struct wane__link *last = first;
-        while (load_relaxed(&last->next) != NULL)
-            last = load_relaxed(&last->next);
-        store_relaxed(&last->next, then);
-    }
-    return first;
-}
-
-void wane__reap(struct wane__record *r, struct wane__link *dead, bool may_call) {
+void wane__reap(struct wane__record *r, bool may_call) {
     may_call = may_call && wane__may_call(r);
     for (;;) {
-        if (may_call && r->dead != NULL) {
-            struct wane__link *inside = r->dead;
-            r->dead = NULL;
-            dead = joined(inside, dead);
+        if (may_call && load_relaxed(&r->xlater) != NULL) {
+            struct wane__link *later = load_relaxed(&r->xlater);
+            store_relaxed(&r->xlater, NULL);
+            move(&r->xdead, later);
         }
+        struct wane__link *dead = load_relaxed(&r->xdead);
         if (dead == NULL)
             return;
+        store_relaxed(&r->xdead, load_relaxed(&dead->next));
         struct wane__header *h = (struct wane__header *)(void *)dead;
-        dead = load_relaxed(&dead->next);
         uint64_t w = load_relaxed(&h->shared);
         if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(wane__type_of(w), WANE__TRAIT_CALLS)))
             hand_over(r, h);
         else
-            destroy(r, h, w, &dead, may_call);
+            destroy(r, h, w, may_call);
     }
 }
 
 void wane__release(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {
-    struct wane__link *dead = NULL;
     may_call = may_call && wane__may_call(r);
-    wane__let_go(r, h, &dead, may_call, operation);
-    wane__reap(r, dead, may_call);
+    wane__let_go(r, h, may_call, operation);
+    wane__reap(r, may_call);
 }

@@ -3,11 +3,11 @@
 /*
  * life/death.h: what happens to objects that were found dead, and where user code may run.
  *
- * Dead objects stand in lists linked through their first header word, which nobody else reads any more. A list is
- * worked off in a loop: what dies of a death is put on the list, so the stack does not grow with the structure.
+ * Dead objects stand in lists of the record, linked through their first header word, which nobody else reads any more.
+ * A list is worked off in a loop: what dies of a death is put on it, so the stack does not grow with the structure.
  *
- * may_call says that user code may run here. Inside a callback it may not: what dies there waits in the record's
- * `dead` list until the callback has returned, or, at slot calls and the like, on the collector's list.
+ * may_call says that user code may run here. Inside a callback it may not: what dies there and has a callback of its
+ * own waits in `xlater` until the callback has returned, or, at slot calls and the like, on the collector's list.
  */
 #ifndef WANE_LIFE_DEATH_H
 #define WANE_LIFE_DEATH_H
@@ -16,17 +16,16 @@
 #include "life/type.h"
 #include "thread/mode.h"
 
-/* Gives up one unit of h for good: drops it, runs a finalizer that is due, keeps it, or puts h on *dead. */
-void wane__let_go(struct wane__record *r, struct wane__header *h, struct wane__link **dead, bool may_call,
-                  const char *operation);
+/* Gives up one unit of h for good: drops it, runs a finalizer that is due, keeps it, or puts h among r's dead. */
+void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
 
-/* Destroys all of a list, and all that dies of it. */
-void wane__reap(struct wane__record *r, struct wane__link *dead, bool may_call);
+/* Destroys r's dead, and all that dies of it. */
+void wane__reap(struct wane__record *r, bool may_call);
 
 /* let_go and reap. */
 void wane__release(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
 
-/* Calls a function of the user's. Follow with wane__reap(r, NULL, true): it destroys what died inside. */
+/* Calls a function of the user's. Follow with wane__reap(r, true): it destroys what died inside. */
 static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), void *arg) {
     r->callbacks++;
     fn(arg);
@@ -50,5 +49,8 @@ size_t wane__dead_waiting(void);
 uint64_t wane__dead_bytes(void);
 /* Destroys those; returns how many. May call. r is applying. */
 size_t wane__reap_waiting(struct wane__record *r);
+
+/* In the child of a fork: what vanished threads had found dead waits for the collector. */
+void wane__death_fork_child(const struct wane__record *self);
 
 #endif

@@ -10,13 +10,15 @@
 #include "life/apply.h"
 #include "thread/mode.h"
 
-void wane__release_slow(void *obj) {
-    struct wane__record *r = wane__record_need("wane_release");
+static void release(struct wane__header *h, const char *operation) {
+    struct wane__record *r = wane__record_need(operation);
     uint64_t kept = load_relaxed(&r->kept.xtail);
-    wane__release(r, wane__header_of(obj), true, "wane_release");
+    wane__release(r, h, true, operation);
     if (unlikely(load_relaxed(&r->kept.xtail) != kept))
         wane__kept(r, true);
 }
+
+void wane__release_slow(void *obj) { release(wane__header_of(obj), "wane_release"); }
 
 void(wane_clear)(void *var) {
     void *obj;
@@ -24,7 +26,8 @@ void(wane_clear)(void *var) {
     if (obj == NULL)
         return;
     memset(var, 0, sizeof obj);
-    wane_release(obj);
+    if (!wane__release_marked(wane__self, wane__header_of(obj)))
+        release(wane__header_of(obj), "wane_clear");
 }
 
 void wane__auto(void *var) { (wane_clear)(var); }
@@ -33,10 +36,10 @@ void wane__auto(void *var) { (wane_clear)(var); }
  * One object, by a thread that may not own it. What cannot be finished at once is left to a unit in the `kept` queue:
  * whoever settles it merges the object.
  */
-static bool revoke_or_leave(struct wane__record *r, struct wane__header *h) {
+static bool revoke_or_leave(struct wane__record *r, struct wane__header *h, const char *operation) {
     if (wane__revoke_now(r, h))
         return true;
-    wane__take_unit(r, h);
+    wane__take_unit(r, h, operation);
     wane__keep(r, h);
     return false;
 }
@@ -45,7 +48,7 @@ void *(wane_share)(void *obj) {
     if (obj == NULL)
         return NULL;
     struct wane__record *r = wane__record_need("wane_share");
-    revoke_or_leave(r, wane__header_of(obj));
+    revoke_or_leave(r, wane__header_of(obj), "wane_share");
     return obj;
 }
 
@@ -68,7 +71,7 @@ bool wane_is_unique(const void *obj) {
      */
     if (local + wane__word_count(w) > 1)
         return false;
-    if (!revoke_or_leave(r, h))
+    if (!revoke_or_leave(r, h, "wane_is_unique"))
         return false;
     return wane__word_count(load_acquire(&h->shared)) == 1;
 }

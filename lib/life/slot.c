@@ -45,7 +45,7 @@ void *wane__slot_load_slow(wane_slot *s) {
     wane__mark(&r->head);
     void *obj = load_acquire(&s->wane__target); /* [order:slot] */
     if (obj != NULL)
-        wane__take_unit_marked(r, wane__header_of(obj));
+        wane__take_unit_marked(r, wane__header_of(obj), "wane_slot_load");
     wane__unmark(&r->head);
     wane__tsan_acquire(&s->wane__target);
     return obj;
@@ -55,7 +55,7 @@ void(wane_slot_store)(wane_slot *s, void *obj) {
     struct wane__record *r = wane__record_need("wane_slot_store");
     wane__mark(&r->head);
     if (obj != NULL)
-        wane__take_unit_marked(r, wane__header_of(obj));
+        wane__take_unit_marked(r, wane__header_of(obj), "wane_slot_store");
     void *old = exchange(s, obj);
     wane__unmark(&r->head);
     defer_old(r, old, "wane_slot_store");
@@ -78,7 +78,7 @@ void *(wane_slot_swap)(wane_slot *s, void *obj) {
         wane__make_candidate(wane__header_of(obj));
     void *old = exchange(s, obj);
     if (old != NULL)
-        wane__take_unit_marked(r, wane__header_of(old)); /* the slot's own unit is still there: it is not yet deferred */
+        wane__take_unit_marked(r, wane__header_of(old), "wane_slot_swap"); /* the slot's own unit is still there: it is not yet deferred */
     wane__unmark(&r->head);
     defer_old(r, old, "wane_slot_swap");
     return old;
@@ -98,7 +98,7 @@ bool(wane_slot_cas)(wane_slot *s, void *expected, void *desired) {
     void *found = expected;
     wane__mark(&r->head);
     if (desired != NULL)
-        wane__take_unit_marked(r, wane__header_of(desired));
+        wane__take_unit_marked(r, wane__header_of(desired), "wane_slot_cas");
     wane__tsan_release(&s->wane__target);
     bool done = cas_acq_rel(&s->wane__target, &found, desired); /* [order:slot] */
     wane__unmark(&r->head);

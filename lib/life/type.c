@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <wane/object.h>
 
-#include "life/death.h"
 #include "thread/wake.h"
 
 #define SLOTS_MAX 32
@@ -125,7 +124,7 @@ static bool page_has_type(struct wane__page *page, void *arg) {
     struct search *s = arg;
     for (uint32_t i = 0; i < wane__page_capacity(page) && !s->found; i++) {
         uint64_t w = load_acquire(&wane__page_block(page, i)->shared);
-        s->found = wane__word_has(w, WANE__LIVE) && wane__word_type(w) == s->id;
+        s->found = !wane__word_has(w, WANE__FREED) && wane__word_type(w) == s->id;
     }
     return !s->found;
 }
@@ -136,16 +135,15 @@ int wane_type_forget(wane_type *t) {
     wane__collector_lock();
     pthread_mutex_lock(&lock);
     struct search s = {.id = (uint32_t)t->wane__private[WANE__TYPE_ID]};
-    bool busy = wane__dead_waiting() != 0; /* dead, not yet destroyed: of any type */
     if (s.id != 0)
         wane__heap_walk_pages(page_has_type, &s);
-    if (s.id != 0 && !s.found && !busy) {
+    if (s.id != 0 && !s.found) {
         store_release(&t->wane__private[WANE__TYPE_ID], (uintptr_t)0);
         store_release(&wane__types[s.id], (wane_type *)NULL);
     }
     pthread_mutex_unlock(&lock);
     wane__collector_unlock();
-    return s.found || busy ? -EBUSY : 0;
+    return s.found ? -EBUSY : 0;
 }
 
 void wane__type_fork_prepare(void) { pthread_mutex_lock(&lock); }

@@ -224,13 +224,12 @@ void wane__record_fork_child(void) {
     if (self != NULL)
         self->tid = (pid_t)syscall(SYS_gettid);
     WANE__EACH_RECORD(r) {
-        wane__queue_after_fork(&r->deferred);
-        wane__queue_after_fork(&r->kept);
+        store_relaxed(&r->deferred.xlock, 0u);
+        store_relaxed(&r->kept.xlock, 0u);
         if (r == self || load_relaxed(&r->xstate) == WANE__RECORD_FREE)
             continue;
         wane__heap_fork_child(&r->heap);
         r->batch_busy = false;
-        r->dead = NULL;
         store_relaxed(&r->xapplying, 0u);
         release_record_locked(r);
     }

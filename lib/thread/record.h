@@ -36,12 +36,15 @@ struct wane__record {
     unsigned callbacks;      /* depth of user code that the library called */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
     bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
-    struct wane__link *dead; /* found dead inside a callback: destroyed when it returns */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
 
     /* written by its thread, read by any */
     uint32_t xapplying; /* odd while it applies what it took from a queue or list: what wane_flush waits for */
+    struct wane__link *xdead;  /* found dead, to be destroyed */
+    struct wane__link *xlater; /* the same, when the callback that this thread is in has returned */
     uint32_t xbatch_n;
+    struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
+    uint64_t xbatch_at;
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     uint64_t xbirths, xbirth_bytes, xdeaths, xdeath_bytes;
     uint64_t xmerges, xrevocations;
