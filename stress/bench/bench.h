@@ -72,8 +72,10 @@ void bench_sleep_ns(uint64_t ns);
 /* Ends the process with one line; the cell is then shown as failed. */
 __attribute__((noreturn, format(printf, 1, 2))) void bench_fail(const char *format, ...);
 
-/* The compiler forgets what it knows about *p and about memory. */
+/* The compiler forgets what it knows about p and about memory. */
 #define bench_opaque(p) __asm__ volatile("" : "+r"(p) : : "memory")
+/* The same about memory only: p stays in its register. */
+#define bench_touch(p) __asm__ volatile("" : : "r"(p) : "memory")
 
 typedef struct bench_column {
     const char *name;

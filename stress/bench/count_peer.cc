@@ -20,10 +20,10 @@ void bench_shared_ptr_pair(bench_run *r) {
         uint64_t n = bench_size(r, 200000, 200);
         for (uint64_t i = 0; i < n; i++) {
             std::shared_ptr<payload> *p = &o;
-            bench_opaque(p);
+            bench_touch(p);
             std::shared_ptr<payload> copy = *p;
             std::shared_ptr<payload> *q = &copy;
-            bench_opaque(q);
+            bench_touch(q);
         }
         r->ops += n;
     }
