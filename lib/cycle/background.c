@@ -118,9 +118,12 @@ static void start(void) {
     pthread_mutex_unlock(&lock);
 }
 
-/* Perhaps inside a bracket, where a thread may be woken but not made: then the next work makes it. */
+/* Perhaps inside a bracket, where a thread may be woken but not made: that is left to the end of the bracket. */
 static void on_retired(void) {
-    if (load_relaxed(&wane__xasleep) != WANE__UNSTARTED || load_relaxed(&wane__self->bracket) == 0)
+    struct wane__record *r = wane__record_self();
+    if (load_relaxed(&wane__xasleep) == WANE__UNSTARTED && r != NULL && load_relaxed(&r->head.bracket) != 0)
+        r->wake_wanted = true;
+    else
         wane__wake();
 }
 

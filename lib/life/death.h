@@ -14,7 +14,7 @@
 
 #include "count/defer.h"
 #include "life/type.h"
-#include "thread/mode.h"
+#include "thread/wake.h"
 
 /* Gives up one unit of h for good: drops it, runs a finalizer that is due, keeps it, or puts h among r's dead. */
 void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
@@ -39,6 +39,10 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
     wane__mark(&r->head);
     wane__heap_free(&r->heap, h);
     wane__unmark(&r->head);
+    if (unlikely(r->wake_wanted)) {
+        r->wake_wanted = false;
+        wane__wake();
+    }
 }
 
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out, settles it at once. */

@@ -35,6 +35,7 @@ struct wane__record {
     unsigned exit_rounds;    /* of thread-exit destructors seen */
     unsigned callbacks;      /* depth of user code that the library called */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
+    bool wake_wanted;        /* the collector thread has work that came up inside a bracket */
     bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
 
