@@ -49,7 +49,7 @@ static void emit(int level, const char *line) {
     (void)ignored;
 }
 
-static void vlog(int level, const char *format, va_list ap) {
+__attribute__((format(printf, 2, 0))) static void vlog(int level, const char *format, va_list ap) {
     int saved = errno;
     char line[512];
     vsnprintf(line, sizeof line, format, ap);

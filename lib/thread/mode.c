@@ -38,7 +38,7 @@ void wane__heavy(void) {
 void wane__learn_fences(struct wane__thread *t) {
     if (t == &wane__nobody)
         return;
-    struct wane__record *r = (struct wane__record *)t;
+    struct wane__record *r = (struct wane__record *)(void *)t;
     store_relaxed(&t->match, WANE__MATCH_NOBODY);
     if (load_relaxed(&r->xknows_fences) == 0)
         store_seq_cst(&r->xknows_fences, 1u);

@@ -95,7 +95,7 @@ extern struct wane__thread wane__nobody;
 /* The calling thread's record; NULL when it has none. */
 static inline struct wane__record *wane__record_self(void) {
     struct wane__thread *t = wane__self;
-    return likely(t != &wane__nobody) ? (struct wane__record *)t : NULL;
+    return likely(t != &wane__nobody) ? (struct wane__record *)(void *)t : NULL;
 }
 
 /* Attaches the calling thread if need be. NULL with *error set to -EAGAIN or -ENOMEM. Keeps errno. */
