@@ -61,6 +61,8 @@ static wane_type types[] = {
      .destroy = target_destroy},
 };
 
+// With a unit in the strong slot, or with the maker's alone: then the last unit is not deferred and
+// the object dies in the middle of the upgrades.
 static void make_one(test_rng *r, struct station *s) {
     struct target *t = wane_new(&types[test_below(r, 3)]);
     CHECK(t != NULL);
@@ -70,9 +72,10 @@ static void make_one(test_rng *r, struct station *s) {
     CHECK(w != NULL);
     wane_slot_init(&t->self_weak, wane_retain(w));
     wane_slot_give(&s->weak, w);
-    wane_slot_store(&s->strong, t);
-    // The maker's unit goes at a moment of its own: often it is the last but one.
-    for (uint64_t spin = test_below(r, 50); spin > 0; spin--) {
+    if (test_below(r, 2) == 0) {
+        wane_slot_store(&s->strong, t);
+    }
+    for (uint64_t spin = test_below(r, 300); spin > 0; spin--) {
         mark_check(&t->mark);
     }
     wane_release(t);
@@ -120,14 +123,12 @@ static void *work(void *index) {
     struct stress_clock c = {.end = end_time};
     while (stress_goes_on(&c) && ledger_has_room()) {
         struct station *s = &stations[test_below(&r, STATIONS)];
-        switch (test_below(&r, 8)) {
-        case 0:
+        uint64_t what = test_below(&r, 32);
+        if (what < 2) {
             make_one(&r, s);
-            break;
-        case 1:
+        } else if (what < 6) {
             kill_one(&r, s);
-            break;
-        default:
+        } else {
             upgrade(&r, s);
         }
     }

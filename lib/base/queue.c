@@ -42,6 +42,7 @@ bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word) {
     s->xnext = NULL;
     s->base = tail;
     s->words[0] = word;
+    wane__tsan_release(q); /* malloc and free, which the consumer calls, are seen by sanitizers */
     store_release(&q->tail_segment->xnext, s); /* [order:queue] */
     q->tail_segment = s;
     store_release(&q->xtail, tail + 1); /* [order:queue] */
@@ -60,6 +61,7 @@ size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, s
     if (head - s->base == WANE__SEGMENT_WORDS) {
         struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
         WANE__CHECK(next != NULL && next->base == head);
+        wane__tsan_acquire(q);
         q->head_segment = next;
         free(s);
         s = next;

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "base/atomic.h"
+#include "base/sanitize.h"
 
 #define WANE__SEGMENT_WORDS 510
 
@@ -59,10 +60,14 @@ static inline bool wane__queue_push(struct wane__queue *q, uintptr_t word) {
 
 static inline bool wane__queue_trylock(struct wane__queue *q) {
     uint32_t unlocked = 0;
-    return load_relaxed(&q->xlock) == 0 && cas_acq_rel(&q->xlock, &unlocked, 1u); /* [order:consumer] */
+    if (load_relaxed(&q->xlock) != 0 || !cas_acq_rel(&q->xlock, &unlocked, 1u)) /* [order:consumer] */
+        return false;
+    wane__tsan_acquire(&q->xlock);
+    return true;
 }
 
 static inline void wane__queue_unlock(struct wane__queue *q) {
+    wane__tsan_release(&q->xlock);
     store_release(&q->xlock, 0u); /* [order:consumer] */
 }
 

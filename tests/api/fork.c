@@ -67,9 +67,9 @@ static void use_fully(void) {
 static void use_in_child(void *unused) {
     (void)unused;
     use_fully();
-    // A pointer that another thread of the parent held on its stack is lost, nothing else: each of
-    // its four threads holds two at most.
-    CHECK_EQ_INT(api_stats().live_objects, 0);
+    // What the other four threads of the parent had in hand is lost: two units on the stack, and
+    // what a call was in the middle of.
+    CHECK_MSG(api_stats().live_objects <= 4 * 10, "%zu objects are lost", api_stats().live_objects);
     CHECK_EQ_UINT(api_stats().deferred_pending, 0);
 }
 
