@@ -39,6 +39,9 @@ void *wane__map_reserve(size_t size, size_t align) {
 
 void wane__map_release(void *p, size_t size) { munmap(p, size); }
 
-bool wane__map_discard(void *p, size_t size) { return madvise(p, size, MADV_DONTNEED) == 0; }
-
-void wane__map_prefer_huge(void *p, size_t size) { madvise(p, size, MADV_HUGEPAGE); }
+bool wane__map_discard(void *p, size_t size) {
+    int saved = errno;
+    bool gone = madvise(p, size, MADV_DONTNEED) == 0; /* fails for memory that is locked */
+    errno = saved;
+    return gone;
+}

@@ -19,7 +19,4 @@ void wane__map_release(void *p, size_t size);
 /* The range stays mapped, is zero again, and its memory belongs to the system. False: nothing changed. */
 bool wane__map_discard(void *p, size_t size);
 
-/* Asks for huge pages where the system leaves that to programs. */
-void wane__map_prefer_huge(void *p, size_t size);
-
 #endif
