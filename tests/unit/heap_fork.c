@@ -58,6 +58,7 @@ static bool check_lists(struct wane__page *page, void *arg) {
         CHECK((load_relaxed(&h->shared) & WANE__LIVE) == 0);
         CHECK(++n <= page->capacity);
     }
+    CHECK(page->cls == WANE__CLASS_LARGE || page->used + n == page->carved);
     return true;
 }
 
