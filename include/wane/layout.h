@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * wane/layout.h: the memory that inline code touches: the object header, the head of a thread's record, the head of
- * a heap page. Private: programs use it through the functions of the other headers. It is part of the ABI; a change
+ * wane/layout.h: the memory that inline code touches: the object header, the head of a thread's record, the marks of
+ * heap pages. Private: programs use it through the functions of the other headers. It is part of the ABI; a change
  * of it changes the name of wane__self, so that an old program does not start on a new layout.
  */
 #ifndef WANE_LAYOUT_H
@@ -18,7 +18,7 @@ WANE__BEGIN
  */
 struct wane__header {
     uint16_t owner;    /* id of the thread that counts in `local`; 0 = merged; 0xFFFF = immortal */
-    uint8_t candidate; /* 1 = may be part of a dead cycle; 2 = of an untracked type, never a candidate */
+    uint8_t candidate; /* 1 = may be part of a dead cycle; above = of an untracked type, never a candidate */
     uint8_t age;       /* generation in the low two bits, collector's marks above */
     uint32_t local;    /* the owner's count */
     uint64_t shared;   /* flags:16 | count:32 | type id:16 */
@@ -65,10 +65,15 @@ extern WANE_API __thread struct wane__thread *wane__self __attribute__((tls_mode
 /* The global epoch; its top bit is set while readers must issue fences themselves. */
 extern WANE_API uint64_t wane__epoch;
 
-/* Head of a heap page. Pages are aligned to their size, so that an object finds its page by masking. */
+/*
+ * Marks of a heap page. Pages are aligned to their size and lie in arenas aligned to theirs, so that an object finds
+ * its page's marks by masking; they stand side by side at the arena's start, where the collector reads many at once.
+ */
 #define WANE__PAGE_SHIFT 16
 #define WANE__PAGE_SIZE ((uintptr_t)1 << WANE__PAGE_SHIFT)
-struct wane__page_head {
+#define WANE__ARENA_SHIFT 25
+#define WANE__ARENA_SIZE ((uintptr_t)1 << WANE__ARENA_SHIFT)
+struct wane__page_marks {
     uint8_t xdirty[4]; /* one a generation: the page holds a candidate of that age */
 };
 
@@ -78,8 +83,9 @@ WANE__HELPER struct wane__header *wane__header_of(const void *obj) {
 
 WANE__HELPER void *wane__payload_of(struct wane__header *h) { return (void *)(h + 1); }
 
-WANE__HELPER struct wane__page_head *wane__page_head_of(const struct wane__header *h) {
-    return (struct wane__page_head *)((uintptr_t)h & ~(WANE__PAGE_SIZE - 1));
+WANE__HELPER struct wane__page_marks *wane__marks_of(const struct wane__header *h) {
+    uintptr_t arena = (uintptr_t)h & ~(WANE__ARENA_SIZE - 1);
+    return (struct wane__page_marks *)arena + (((uintptr_t)h - arena) >> WANE__PAGE_SHIFT);
 }
 
 /*

@@ -12,6 +12,8 @@
 
 /* `candidate` of objects of untracked types, which are never candidates. */
 #define WANE__CANDIDATE_NEVER 2u
+/* The same, and their death is nothing but the end of their memory. */
+#define WANE__CANDIDATE_PLAIN 3u
 
 static inline uint64_t wane__word_count(uint64_t w) { return (w & WANE__COUNT_MASK) >> WANE__COUNT_SHIFT; }
 static inline uint32_t wane__word_type(uint64_t w) { return (uint32_t)(w >> WANE__TYPE_SHIFT); }
@@ -27,7 +29,7 @@ static inline void wane__make_candidate(struct wane__header *h) {
     if (likely(load_relaxed(&h->candidate) != 0))
         return;
     store_relaxed(&h->candidate, (uint8_t)1);
-    uint8_t *dirty = &wane__page_head_of(h)->xdirty[load_relaxed(&h->age) & 3];
+    uint8_t *dirty = &wane__marks_of(h)->xdirty[load_relaxed(&h->age) & 3];
     if (load_relaxed(dirty) == 0)
         store_relaxed(dirty, (uint8_t)1);
 }

@@ -36,6 +36,7 @@ void wane__heap_init(struct wane__heap *heap) {
     wane__annotate_init();
     for (unsigned bin = 0; bin < WANE__BINS; bin++)
         heap->fast[bin] = heap->current[bin] = &wane__page_none;
+    heap->fast[WANE__BIN_NONE] = &wane__page_none;
     heap->linked = true;
     wane__stack_push(&xheaps, &heap->all);
 }

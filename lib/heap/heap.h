@@ -23,12 +23,13 @@
 
 /* Classes of untracked objects, then those of tracked ones: they never share a page. */
 #define WANE__BINS (2 * WANE__CLASSES)
+#define WANE__BIN_NONE WANE__BINS /* of `fast`: always the page without blocks */
 #define WANE__BIN(cls, tracked) ((cls) + ((tracked) ? WANE__CLASSES : 0))
 
 /* Embedded in a thread's record, zero at first, never freed: the next thread with the record inherits it. */
 struct wane__heap {
     /* Owner. */
-    struct wane__page *fast[WANE__BINS];    /* what the inline path uses: current, or a page without blocks */
+    struct wane__page *fast[WANE__BINS + 1]; /* what the inline path uses: current, or a page without blocks */
     struct wane__page *current[WANE__BINS]; /* or the page without blocks */
     struct wane__page_list avail[WANE__BINS];
     struct wane__page_list full;
@@ -48,19 +49,25 @@ struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned cls
 void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h);
 void wane__heap_free_alarm(struct wane__heap *heap, struct wane__page *page);
 
+/* A block up to this size is zeroed by a loop. */
+#define WANE__HEAP_ZERO_QUICK (256 + sizeof(struct wane__header))
+
 /* A loop of stores; a call of memset costs more than the whole allocation of a small block. */
-static inline void wane__heap_zero(struct wane__header *h, size_t payload) {
+static inline void wane__heap_zero_quick(struct wane__header *h, size_t payload) {
     typedef long pair __attribute__((vector_size(16), may_alias));
-    if (payload > 256) {
-        memset(h + 1, 0, payload);
-        return;
-    }
     pair *p = (pair *)(void *)(h + 1);
     pair *end = (pair *)(void *)((char *)p + payload);
     do {
         *p++ = (pair){0, 0};
         __asm__("" : "+r"(p)); /* else the compiler makes it a call of memset again */
     } while (p != end);
+}
+
+static inline void wane__heap_zero(struct wane__header *h, size_t payload) {
+    if (payload > WANE__HEAP_ZERO_QUICK - sizeof *h)
+        memset(h + 1, 0, payload);
+    else
+        wane__heap_zero_quick(h, payload);
 }
 
 /*

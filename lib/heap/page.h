@@ -9,7 +9,7 @@
  * comes late to a page that was given back meanwhile reads a stale entry and never somebody's payload.
  * An object larger than WANE__RUN_MAX pages has a mapping of its own, laid out like an arena with one page.
  *
- * A page's memory is `struct wane__page_head` (wane/layout.h), then blocks from WANE__BLOCK_FIRST on. Free pages and
+ * A page's blocks begin at WANE__BLOCK_FIRST; its dirty marks stand at the arena's start (wane/layout.h). Free pages and
  * blocks that were never handed out are zero; a block that was freed keeps its header's `shared` word.
  */
 #ifndef WANE_HEAP_PAGE_H
@@ -21,7 +21,6 @@
 #include "base/stack.h"
 #include "heap/size.h"
 
-#define WANE__ARENA_SIZE ((uintptr_t)1 << 25)
 #define WANE__ARENA_PAGES 512u
 #define WANE__ARENA_FIRST 2u /* pages 0 and 1 are the arena's own: struct wane__arena */
 #define WANE__RUN_MAX 64u    /* pages that one object may take in an arena */
@@ -61,7 +60,7 @@ struct wane__page {
 };
 
 struct wane__arena {
-    uint8_t room[2048]; /* for four dirty marks a page, should layout.h move them here */
+    struct wane__page_marks xmarks[WANE__ARENA_PAGES]; /* first: see wane/layout.h */
 
     size_t mapped; /* immutable */
 
@@ -113,8 +112,9 @@ static inline unsigned wane__page_index(const struct wane__page *page, const str
 
 static inline bool wane__page_is_tracked(const struct wane__page *page) { return page->tracked; }
 
-static inline struct wane__page_head *wane__page_marks(const struct wane__page *page) {
-    return wane__page_head_of(wane__page_block(page, 0));
+static inline struct wane__page_marks *wane__page_marks(const struct wane__page *page) {
+    struct wane__arena *arena = wane__arena_of(page);
+    return &arena->xmarks[page - arena->pages];
 }
 
 /* A list of pages through prev and next. */

@@ -25,7 +25,7 @@
 #include "life/type.h"
 #include "thread/mode.h"
 
-#define SHARDS 64
+#define SHARDS 16 /* ThreadSanitizer follows no more than 64 locks of one thread, and a fork takes all */
 
 struct wane_weak {
     struct wane__header *xtarget; /* NULL when it is dead; written under the shard's lock */
@@ -76,7 +76,7 @@ static struct shard *lock_shard(struct wane__header *target, struct watched *key
     pthread_once(&once, init_locks);
     *key = (struct watched){.target = target};
     *hash = hash_target(key, 0);
-    struct shard *s = &shards[*hash >> 58];
+    struct shard *s = &shards[*hash >> 60];
     pthread_mutex_lock(&s->lock);
     return s;
 }
