@@ -11,15 +11,10 @@
 
 #include <wane.h>
 
-/* The collector is a part of the library that a build may lack; its header says whether it is
- * there. */
-#if defined(__has_include)
-#if __has_include(<wane/gc.h>)
-#include <wane/gc.h>
+/* Whether this libwane collects cycles: wane.h brings in the collector's header when it is there. */
+#ifdef WANE_GC_H
 #define MM_WANE_GC 1
-#endif
-#endif
-#ifndef MM_WANE_GC
+#else
 #define MM_WANE_GC 0
 #endif
 
