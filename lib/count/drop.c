@@ -31,7 +31,7 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
         return WANE__DROPPED;
     /* Untracked and as at birth: no other unit, no weak reference, no collector. Nobody can look at it. */
     if ((w & ~((uint64_t)0xFFFF << WANE__TYPE_SHIFT)) == WANE__LIVE &&
-        load_relaxed(&h->candidate) == WANE__CANDIDATE_NEVER) {
+        load_relaxed(&h->candidate) >= WANE__CANDIDATE_NEVER) {
         store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
         store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED);
         return WANE__DIED;

@@ -18,7 +18,69 @@ static void release(struct wane__header *h, const char *operation) {
         wane__kept(r, true);
 }
 
-void wane__release_slow(void *obj) { release(wane__header_of(obj), "wane_release"); }
+/*
+ * What most calls of wane_release that are not inline turn out to be, without a call: decided as wane__drop_unit decides
+ * and in its order. Each says false when nothing happened. Threads that need fences and programs with ThreadSanitizer do
+ * not come here.
+ */
+
+/*
+ * The owner's last unit of an object whose death is nothing but the end of its memory and whose `shared` is as at birth:
+ * nobody else can look at it.
+ */
+static inline bool quick_death(struct wane__record *r, struct wane__header *h) {
+    const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
+    wane__bracket_enter(&r->head);
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    bool dies = load_relaxed(&h->owner) == r->id && load_relaxed(&h->local) == 1 &&
+                load_relaxed(&h->candidate) == WANE__CANDIDATE_PLAIN && (w & all_but_type) == WANE__LIVE;
+    if (likely(dies)) {
+        store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
+        store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED | WANE__FREED);
+        wane__tally(r->xdeaths, 1);
+        wane__tally(r->xdeath_bytes, wane__heap_block_size(h));
+        wane__heap_free(&r->heap, h);
+    }
+    wane__bracket_leave(&r->head);
+    return dies;
+}
+
+/* A unit that is not the last one, by a thread that is not the owner. */
+static inline bool quick_drop(struct wane__thread *t, struct wane__header *h) {
+    wane__bracket_enter(t);
+    wane__pause();
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    uint64_t least = wane__word_has(w, WANE__MERGED) ? 2 * WANE__COUNT_ONE : WANE__COUNT_ONE;
+    bool done = (w & (WANE__LIVE | WANE__IMMORTAL | WANE__FINAL_DUE)) == WANE__LIVE &&
+                (w & WANE__COUNT_MASK) >= least && load_relaxed(&h->candidate) != 0 &&
+                cas_acq_rel(&h->shared, &w, w - WANE__COUNT_ONE); /* [order:count] */
+    wane__bracket_leave(t);
+    return done;
+}
+
+static __attribute__((noinline)) void release_any(struct wane__header *h) { release(h, "wane_release"); }
+
+static __attribute__((noinline)) void release_own(struct wane__record *r, struct wane__header *h) {
+    if (unlikely(!quick_death(r, h))) {
+        release_any(h);
+    } else if (unlikely(r->wake_wanted)) {
+        r->wake_wanted = false;
+        wane__wake();
+    }
+}
+
+void wane__release_slow(void *obj) {
+    struct wane__thread *t = wane__self;
+    struct wane__header *h = wane__header_of(obj);
+    uint32_t match = load_relaxed(&t->match);
+    if (unlikely(__tsan_release != NULL || match == WANE__MATCH_NOBODY)) {
+        release_any(h);
+    } else if (load_relaxed(&h->owner) == match) { /* nobody else makes this thread an owner */
+        release_own((struct wane__record *)t, h);
+    } else if (unlikely(!quick_drop(t, h))) {
+        release_any(h);
+    }
+}
 
 void(wane_clear)(void *var) {
     void *obj;

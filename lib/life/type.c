@@ -76,7 +76,11 @@ static void describe(wane_type *t, uint32_t id) {
     p[WANE__TYPE_CLASS] = wane__heap_class(block);
     p[WANE__TYPE_BIRTH] = (uint64_t)id << WANE__TYPE_SHIFT | WANE__LIVE | (t->finalize != NULL ? WANE__FINAL_DUE : 0);
     uint64_t candidate = (traits & WANE__TRAIT_TRACKED) != 0 ? 0 : WANE__CANDIDATE_NEVER;
+    if ((traits & ~WANE__TRAIT_MERGED) == 0)
+        candidate = WANE__CANDIDATE_PLAIN;
     p[WANE__TYPE_FIRST] = candidate << 16;
+    bool quick = (traits & (WANE__TRAIT_MERGED | WANE__TRAIT_LIBRARY)) == 0 && block <= WANE__HEAP_ZERO_QUICK;
+    p[WANE__TYPE_BIN] = quick ? WANE__BIN(p[WANE__TYPE_CLASS], (traits & WANE__TRAIT_TRACKED) != 0) : WANE__BIN_NONE;
     p[WANE__TYPE_SLOTS_N] = slots;
     p[WANE__TYPE_COPY] = (uintptr_t)&this_copy;
 }

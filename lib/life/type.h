@@ -20,6 +20,7 @@ enum {
     WANE__TYPE_BLOCK,   /* block size asked for without extra bytes */
     WANE__TYPE_BIRTH,   /* `shared` at birth */
     WANE__TYPE_FIRST,   /* first header word at birth, without the owner */
+    WANE__TYPE_BIN,     /* WANE__BIN of the class; that of no page: born in the slow path */
     WANE__TYPE_SLOTS_N, /* how many fixed slots */
     WANE__TYPE_COPY,    /* address in the copy of the library that registered it */
 };
