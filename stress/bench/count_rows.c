@@ -29,7 +29,7 @@ static void *object_new(void) {
     return o;
 }
 
-static void pairs(void *o, uint64_t n) {
+static inline __attribute__((always_inline)) void pairs(void *o, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) {
         bench_touch(o);
         wane_retain(o);
@@ -38,7 +38,7 @@ static void pairs(void *o, uint64_t n) {
     }
 }
 
-static void atomic_pairs(struct atomic_object *o, uint64_t n) {
+static inline __attribute__((always_inline)) void atomic_pairs(struct atomic_object *o, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) {
         bench_touch(o);
         atomic_retain(o);
