@@ -25,6 +25,7 @@ bool wane__queue_init(struct wane__queue *q) {
     }
     q->tail_segment->base = 0;
     q->head_segment = q->tail_segment;
+    wane__tsan_release(&q->xlock); /* the first consumer finds what malloc wrote */
     return true;
 }
 
