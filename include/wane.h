@@ -30,6 +30,11 @@
  *   wane_stats_get                   no         no         yes         yes            no
  *   wane_trim                        short      no         yes         yes            no
  *   wane_type_forget                 short      no         yes         yes            no
+ *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
+ *                                                              / -EDEADLK
+ *   other wane_gc_ calls             wait-free  no         yes         yes            no
+ *   wane_slots_move,
+ *     wane_change_begin, _end        wait-free  no         yes         yes            no
  *   wane_shutdown                    waits      yes        aborts      does nothing   no
  *   wane_version                     wait-free  no         yes         yes            yes
  *
@@ -47,6 +52,7 @@
 
 #include <wane/base.h>
 #include <wane/control.h>
+#include <wane/gc.h>
 #include <wane/guard.h>
 #include <wane/object.h>
 #include <wane/slot.h>

@@ -23,6 +23,11 @@ WANE__BEGIN
  *   collector_thread   0/1      1             0 .. 1               whether the library may have a thread of its own
  *   membarrier         0/1      1             0 .. 1               0: fences instead of membarrier(2); before the first use only
  *   leak_report        0/1      0             0 .. 1               wane_shutdown names what is alive
+ *   threshold0         objects  10000         0 (off) .. 2^31-1    net new tracked objects that start a collection
+ *   threshold1         runs     10            0 (off) .. 2^31-1    collections of generation 0 before one of generation 1
+ *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
+ *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected
+ *   collector_cpu_percent  %    20            1 .. 100             of a core, for collections that age alone starts
  *
  * Returns 0, -ENOENT for an unknown name, -EINVAL out of range (or NULL), -EBUSY for what can no longer be changed.
  * Threads: any; wait-free; runs no user code.

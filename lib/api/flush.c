@@ -86,7 +86,7 @@ static bool anything_left(void) {
         if (wane__queue_length(&r->kept) > 0 || wane__deferred_ready(r) > 0)
             return true;
     }
-    return wane__dead_waiting() > 0;
+    return wane__dead_waiting() > 0 || wane__calls_due();
 }
 
 static bool pass(const struct flush *f) {
@@ -174,5 +174,9 @@ void wane_shutdown(void) {
 size_t wane_trim(void) {
     int error = 0;
     bool more;
-    return wane__record_attach(&error) == NULL ? 0 : wane__give_back(true, &more);
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        return 0;
+    wane__heap_shed(&r->heap);
+    return wane__give_back(true, &more);
 }

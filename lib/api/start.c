@@ -12,6 +12,8 @@
 #include "api/api.h"
 #include "base/option.h"
 #include "cycle/background.h"
+#include "cycle/collect.h"
+#include "cycle/generations.h"
 #include "life/apply.h"
 #include "life/weak.h"
 #include "os/barrier.h"
@@ -27,6 +29,8 @@ bool wane__started(void) { return load_relaxed(&xstarted); }
 
 static void fork_prepare(void) {
     wane__background_fork_prepare();
+    wane__collect_fork_prepare();
+    wane__death_fork_prepare();
     wane__type_fork_prepare();
     wane__weak_fork_prepare();
     wane__record_fork_prepare();
@@ -40,16 +44,20 @@ static void fork_parent(void) {
     wane__record_fork_parent();
     wane__weak_fork_release();
     wane__type_fork_release();
+    wane__death_fork_parent();
+    wane__collect_fork_parent();
     wane__background_fork_parent();
 }
 
 static void fork_child(void) {
     struct wane__record *self = wane__record_self();
-    wane__grace_fork_child();
+    wane__grace_fork_child(self != NULL ? self->id : 0);
     wane__record_fork_child();
     wane__heap_fork_child_done(self != NULL ? &self->heap : NULL);
     wane__weak_fork_release();
     wane__type_fork_release();
+    wane__collect_fork_child(self);
+    wane__generations_fork_child(self);
     wane__background_fork_child();
     wane__barrier_init(!wane__fences_on());
     wane__defer_fork_child(self);

@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "base/option.h"
 #include "cycle/background.h"
+#include "cycle/generations.h"
 #include "life/apply.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
@@ -52,6 +53,7 @@ static void sum_up(wane_stats *s) {
     s->deferred_pending += wane__dead_waiting() + wane__calls_waiting();
     s->deferred_bytes += wane__dead_bytes();
     s->epochs = wane__grace_ended();
+    s->cycles_collected = wane__cycles_collected();
     s->oldest_guard_ns = wane__oldest_guard();
     s->collector_cpu_ns = wane__background_cpu();
     s->threads = wane__record_count();

@@ -20,7 +20,12 @@
     X(max_threads, 65000, 1, 65000)                             \
     X(collector_thread, 1, 0, 1)                                \
     X(membarrier, 1, 0, 1)                                      \
-    X(leak_report, 0, 0, 1)
+    X(leak_report, 0, 0, 1)                                     \
+    X(threshold0, 10000, 0, INT32_MAX)                          \
+    X(threshold1, 10, 0, INT32_MAX)                             \
+    X(threshold2, 10, 0, INT32_MAX)                             \
+    X(candidate_age_ms, 5000, 0, 1000000000)                    \
+    X(collector_cpu_percent, 20, 1, 100)
 
 struct wane__options {
 #define WANE__OPTION_FIELD(name, initial, least, greatest) int64_t x##name;

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/option.h"
+#include "cycle/generations.h"
 #include "life/apply.h"
 #include "os/clock.h"
 #include "os/futex.h"
@@ -74,6 +75,8 @@ static void *run(void *arg) {
     }
     while (load_acquire(&xstate) == RUNNING) {
         bool did = wane__work(r, true);
+        if (wane__collect_if_due(r))
+            did = true;
         wane__give_back(false, &more_to_give_back);
         wane__record_reap_late();
         if (load_acquire(&xstate) == RUNNING)

@@ -17,11 +17,16 @@ static bool attached(struct wane__record *from) {
     return load_acquire(&from->xstate) != WANE__RECORD_FREE;
 }
 
-/* Position up to which the units of a queue may be taken by another thread. */
+/*
+ * Position up to which the units of a queue may be taken by another thread. Only the collector thread, the only one
+ * to care for silence, remembers what it saw.
+ */
 static uint64_t silent_limit(uint64_t *seen, uint64_t limit, bool alive, bool silent_only) {
+    if (!silent_only)
+        return limit;
     uint64_t before = *seen;
     *seen = limit;
-    return silent_only && alive ? before : limit;
+    return alive ? before : limit;
 }
 
 static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only) {

@@ -112,15 +112,15 @@ size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t 
 
 size_t wane__run_due(struct wane__record *r) {
     size_t n = 0;
+    if (!wane__calls_due() || !wane__calls_begin(r->id))
+        return 0;
     bool outermost = wane__applying_begin(r);
-    for (wane_defer_node *node = wane__calls_take_due(), *next; node != NULL; node = next) {
-        next = node->wane__next;
+    for (wane_defer_node *node; (node = wane__calls_next()) != NULL; n++) {
         wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
+        wane__calls_done();
         wane__reap(r, true);
-        n++;
     }
-    if (n > 0)
-        wane__calls_done(n);
+    wane__calls_end();
     if (outermost)
         wane__applying_end(r);
     return n;
@@ -129,6 +129,7 @@ size_t wane__run_due(struct wane__record *r) {
 void wane__free_due(struct wane__record *r) {
     for (struct wane__link *l = wane__blocks_take_due(), *next; l != NULL; l = next) {
         next = l->next;
+        wane__tsan_acquire(l);
         wane__free_block(r, wane__header_of(l));
     }
 }

@@ -10,7 +10,7 @@
 #include <wane/object.h>
 
 #include "life/type.h"
-#include "thread/mode.h"
+#include "thread/wake.h"
 
 static void *fail(int error) {
     errno = error;
@@ -49,6 +49,10 @@ static void *born(struct wane__record *r, const wane_type *t, struct wane__heade
         first |= r->id | (uint64_t)1 << 32;
     store_relaxed((uint64_t *)(void *)h, first);
     store_release(&h->shared, word); /* [order:birth] */
+    if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
+        wane__tally(r->xtracked_births, 1);
+        wane__wake(); /* now and then: most births do not come here */
+    }
     if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0)) {
         wane__tally(r->xbirths, 1);
         wane__tally(r->xbirth_bytes, wane__heap_block_size(h));
@@ -99,6 +103,7 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */
     wane__tally(r->xbirths, 1);
     wane__tally(r->xbirth_bytes, page->zero + sizeof *h);
+    wane__tally(r->xtracked_births, p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED);
     return wane__payload_of(h);
 }
 

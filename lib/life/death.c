@@ -5,6 +5,7 @@
  */
 #include "life/death.h"
 
+#include <pthread.h>
 #include <wane/guard.h>
 
 #include "life/weak.h"
@@ -15,6 +16,8 @@
 static struct wane__stack xwaiting;
 static size_t xwaiting_n;
 static uint64_t xwaiting_bytes;
+/* Held while those move to the list of whom destroys them: a fork finds each in one of the two. */
+static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
 
 static void put(struct wane__link **list, struct wane__header *h) {
     struct wane__link *link = (struct wane__link *)(void *)h;
@@ -22,6 +25,8 @@ static void put(struct wane__link **list, struct wane__header *h) {
     compiler_barrier(); /* a child of fork() finds a list that ends */
     store_relaxed(list, link);
 }
+
+void wane__bury(struct wane__record *r, struct wane__header *h) { put(&r->xdead, h); }
 
 /* Moves all of one list to another. */
 static void move(struct wane__link **to, struct wane__link *list) {
@@ -50,20 +55,30 @@ static void hand_over(struct wane__record *r, struct wane__header *h) {
 size_t wane__dead_waiting(void) { return load_acquire(&xwaiting_n); }
 uint64_t wane__dead_bytes(void) { return load_relaxed(&xwaiting_bytes); }
 
-size_t wane__reap_waiting(struct wane__record *r) {
-    struct wane__link *list = wane__stack_take(&xwaiting);
-    uint64_t bytes = 0;
+/* Counts a list and adds up its bytes. */
+static size_t weigh(struct wane__link *list, uint64_t *ret_bytes) {
     size_t n = 0;
+    *ret_bytes = 0;
     for (struct wane__link *l = list; l != NULL; l = load_relaxed(&l->next), n++) {
         wane__tsan_acquire(l);
-        bytes += wane__heap_block_size((struct wane__header *)(void *)l);
+        *ret_bytes += wane__heap_block_size((struct wane__header *)(void *)l);
     }
-    if (n == 0)
+    return n;
+}
+
+size_t wane__reap_waiting(struct wane__record *r) {
+    if (load_relaxed(&xwaiting.xtop) == NULL)
         return 0;
+    pthread_mutex_lock(&moving);
+    struct wane__link *list = wane__stack_take(&xwaiting);
+    uint64_t bytes;
+    size_t n = weigh(list, &bytes);
     move(&r->xdead, list);
     sub_relaxed(&xwaiting_bytes, bytes);
     sub_acq_rel(&xwaiting_n, n);
-    wane__reap(r, true);
+    pthread_mutex_unlock(&moving);
+    if (n > 0)
+        wane__reap(r, true);
     return n;
 }
 
@@ -75,7 +90,14 @@ static void hand_over_all(struct wane__link **list) {
     store_relaxed(list, NULL);
 }
 
+void wane__death_fork_prepare(void) { pthread_mutex_lock(&moving); }
+
+void wane__death_fork_parent(void) { pthread_mutex_unlock(&moving); }
+
 void wane__death_fork_child(const struct wane__record *self) {
+    pthread_mutex_unlock(&moving);
+    /* Somebody may have been between the count and the push. */
+    xwaiting_n = weigh(xwaiting.xtop, &xwaiting_bytes);
     WANE__EACH_RECORD(gone) {
         if (gone == self)
             continue;
@@ -198,6 +220,8 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
         empty(r, t, h, may_call);
     if (t->destroy != NULL)
         wane__call(r, t->destroy, wane__payload_of(h));
+    if (wane__type_has(t, WANE__TRAIT_TRACKED))
+        wane__tally(r->xtracked_deaths, 1);
     if (!wane__type_has(t, WANE__TRAIT_LIBRARY)) {
         wane__tally(r->xdeaths, 1);
         wane__tally(r->xdeath_bytes, wane__heap_block_size(h));

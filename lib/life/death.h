@@ -19,6 +19,9 @@
 /* Gives up one unit of h for good: drops it, runs a finalizer that is due, keeps it, or puts h among r's dead. */
 void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
 
+/* Puts h, which is dead and nobody's, among r's dead. */
+void wane__bury(struct wane__record *r, struct wane__header *h);
+
 /* Destroys r's dead, and all that dies of it. */
 void wane__reap(struct wane__record *r, bool may_call);
 
@@ -54,7 +57,9 @@ uint64_t wane__dead_bytes(void);
 /* Destroys those; returns how many. May call. r is applying. */
 size_t wane__reap_waiting(struct wane__record *r);
 
-/* In the child of a fork: what vanished threads had found dead waits for the collector. */
+/* Around a fork. In the child, what vanished threads had found dead waits for the collector. */
+void wane__death_fork_prepare(void);
+void wane__death_fork_parent(void);
 void wane__death_fork_child(const struct wane__record *self);
 
 #endif

@@ -26,7 +26,7 @@ enum {
 };
 
 enum {
-    WANE__TRAIT_TRACKED = 1,  /* may be part of a cycle */
+    WANE__TRAIT_TRACKED = 1,  /* may be part of a cycle; 1: births add it to a count */
     WANE__TRAIT_SCANNED = 2,  /* has slots to empty at death */
     WANE__TRAIT_CALLS = 4,    /* has `destroy`: its death runs user code */
     WANE__TRAIT_MERGED = 8,   /* born without owner */

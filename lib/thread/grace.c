@@ -26,9 +26,17 @@ static uint64_t target;
 static struct wane__link *noted_calls, *noted_blocks;
 
 static uint64_t xbegun, xended;
+static bool xwanted; /* by somebody who has nothing in a queue */
 static uint64_t xoldest_guard;
 static struct wane__stack new_calls, due_calls, new_blocks, due_blocks;
 static uint64_t xcalls_added, xcalls_done;
+
+/*
+ * Functions that are due run one after another, whoever runs them: so those of one thread stay in order. The turn is
+ * the runner's id; what it has taken stands here and not on its stack: the child of a fork goes on there.
+ */
+static uint32_t xcalls_turn;
+static wane_defer_node *xcalls_left;
 
 static bool trylock(void) {
     uint32_t unlocked = 0;
@@ -38,6 +46,8 @@ static bool trylock(void) {
 static void unlock(void) { store_release(&xlock, 0u); /* [order:consumer] */ }
 
 static bool anything_waits(void) {
+    if (load_relaxed(&xwanted))
+        return true;
     if (load_relaxed(&new_calls.xtop) != NULL || load_relaxed(&new_blocks.xtop) != NULL)
         return true;
     WANE__EACH_RECORD(r) {
@@ -48,6 +58,7 @@ static bool anything_waits(void) {
 }
 
 static void begin(void) {
+    store_relaxed(&xwanted, false);
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
     noted_calls = wane__stack_take(&new_calls);
     noted_blocks = wane__stack_take(&new_blocks);
@@ -76,8 +87,6 @@ static bool passed(struct wane__record *r, uint64_t now) {
     r->guard_seen = 0;
     if (load_acquire(&r->head.bracket) != 0) /* [order:bracket] */
         return false;
-    wane__tsan_acquire(&r->head.guard);
-    wane__tsan_acquire(&r->head.bracket);
     r->passed = target;
     return true;
 }
@@ -117,7 +126,19 @@ static void move_all(struct wane__stack *to, struct wane__link *list) {
     wane__stack_push_chain(to, list, last);
 }
 
+static void release_all(struct wane__link *list) {
+    for (struct wane__link *l = list; l != NULL; l = l->next)
+        wane__tsan_release(l);
+}
+
 static void end(void) {
+    /* Here and not where each was seen to pass: that may have been another thread's step, or its exit. */
+    WANE__EACH_RECORD(reader) {
+        wane__tsan_acquire(&reader->head.guard);
+        wane__tsan_acquire(&reader->head.bracket);
+    }
+    release_all(noted_calls);
+    release_all(noted_blocks);
     WANE__EACH_RECORD(r) {
         wane__tsan_release(&r->deferred.xsafe);
         store_release(&r->deferred.xsafe, r->deferred.noted); /* [order:safe] */
@@ -143,6 +164,12 @@ enum wane__grace wane__grace_step(void) {
         end();
     unlock();
     return result;
+}
+
+uint64_t wane__grace_want(void) {
+    uint64_t begun = load_acquire(&xbegun);
+    store_relaxed(&xwanted, true);
+    return begun;
 }
 
 uint64_t wane__grace_begun(void) { return load_acquire(&xbegun); }
@@ -187,11 +214,36 @@ void wane__calls_add(wane_defer_node *node) {
     wane__stack_push(&new_calls, (struct wane__link *)node);
 }
 
-wane_defer_node *wane__calls_take_due(void) {
+bool wane__calls_begin(uint32_t id) {
+    uint32_t nobody = 0;
+    return cas_acq_rel(&xcalls_turn, &nobody, id);
+}
+
+void wane__calls_end(void) { store_release(&xcalls_turn, 0u); }
+
+static wane_defer_node *take_due(void) {
+    while (!trylock()) /* a fork waits for it, and finds a function in one of the lists */
+        sched_yield();
     struct wane__link *list = wane__stack_take(&due_calls);
     for (struct wane__link *l = list; l != NULL; l = l->next)
         wane__tsan_acquire(l);
-    return (wane_defer_node *)wane__stack_reverse(list);
+    wane_defer_node *first = (wane_defer_node *)wane__stack_reverse(list);
+    store_relaxed(&xcalls_left, first);
+    unlock();
+    return first;
+}
+
+wane_defer_node *wane__calls_next(void) {
+    wane_defer_node *node = load_relaxed(&xcalls_left);
+    if (node == NULL && load_relaxed(&due_calls.xtop) != NULL)
+        node = take_due();
+    if (node != NULL)
+        store_relaxed(&xcalls_left, node->wane__next);
+    return node;
+}
+
+bool wane__calls_due(void) {
+    return load_seq_cst(&due_calls.xtop) != NULL || load_seq_cst(&xcalls_turn) != 0;
 }
 
 uint64_t wane__calls_waiting(void) {
@@ -199,9 +251,27 @@ uint64_t wane__calls_waiting(void) {
     return load_acquire(&xcalls_added) - done;
 }
 
-void wane__calls_done(uint64_t n) { add_acq_rel(&xcalls_done, n); }
+void wane__calls_done(void) { add_acq_rel(&xcalls_done, (uint64_t)1); }
+
+static uint64_t count(struct wane__link *list) {
+    uint64_t n = 0;
+    for (; list != NULL; list = list->next)
+        n++;
+    return n;
+}
+
+/* The function that a vanished thread was in the middle of is not called again. */
+static void calls_fork_child(uint32_t self) {
+    uint64_t left = count(new_calls.xtop) + count(noted_calls) + count(due_calls.xtop) +
+                    count((struct wane__link *)xcalls_left);
+    bool mine = xcalls_turn != 0 && xcalls_turn == self;
+    if (!mine)
+        xcalls_turn = 0;
+    xcalls_done = xcalls_added - left - (mine ? 1 : 0);
+}
 
 void wane__blocks_add(struct wane__header *h) {
+    wane__tsan_release(wane__payload_of(h));
     wane__stack_push(&new_blocks, (struct wane__link *)wane__payload_of(h));
 }
 
@@ -214,4 +284,7 @@ void wane__grace_fork_prepare(void) {
 
 void wane__grace_fork_parent(void) { unlock(); }
 
-void wane__grace_fork_child(void) { unlock(); }
+void wane__grace_fork_child(uint32_t self) {
+    calls_fork_child(self);
+    unlock();
+}

@@ -25,6 +25,9 @@ enum wane__grace { WANE__GRACE_IDLE, WANE__GRACE_WAITING, WANE__GRACE_BUSY };
  */
 enum wane__grace wane__grace_step(void);
 
+/* Asks for a grace period though nothing waits in a queue. Returns those begun so far: it has ended when `ended` exceeds that. */
+uint64_t wane__grace_want(void);
+
 /* Grace periods begun and ended so far. What was deferred before `begun` was read is safe when `ended` exceeds it. */
 uint64_t wane__grace_begun(void);
 uint64_t wane__grace_ended(void);
@@ -38,9 +41,13 @@ void wane__bracket_wait(void);
 
 /* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
 void wane__calls_add(wane_defer_node *node);
-wane_defer_node *wane__calls_take_due(void); /* in order of adding; linked by wane__next */
-uint64_t wane__calls_waiting(void);          /* added and not yet reported as done */
-void wane__calls_done(uint64_t n);
+uint64_t wane__calls_waiting(void); /* added and not yet reported as done */
+/* One thread at a time runs those that are due: begin (false: another does), next, its call, done, next ..., end. */
+bool wane__calls_begin(uint32_t id);
+wane_defer_node *wane__calls_next(void); /* in order of adding; NULL: none is due */
+void wane__calls_done(void);
+void wane__calls_end(void);
+bool wane__calls_due(void); /* or being run */
 
 /* Blocks: added by any thread, to be freed when taken. */
 void wane__blocks_add(struct wane__header *h);
@@ -51,6 +58,6 @@ uint64_t wane__oldest_guard(void);
 
 void wane__grace_fork_prepare(void);
 void wane__grace_fork_parent(void);
-void wane__grace_fork_child(void);
+void wane__grace_fork_child(uint32_t self); /* id of the thread that forked, 0: not attached */
 
 #endif

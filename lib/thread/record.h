@@ -48,6 +48,7 @@ struct wane__record {
     uint64_t xbatch_at;
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     uint64_t xbirths, xbirth_bytes, xdeaths, xdeath_bytes;
+    uint64_t xtracked_births, xtracked_deaths;
     uint64_t xmerges, xrevocations;
     uint64_t xstalls, xstall_ns_max, xstall_ns_total, xoverruns;
     uint64_t xstall_histogram[32];
@@ -70,7 +71,7 @@ struct wane__record {
     struct wane__queue deferred;
     /* units that could not be given up where they were released: of objects biased to others, or with finalizers */
     struct wane__queue kept;
-    /* collector: positions up to which a silent thread's entries have been seen */
+    /* collector thread only: positions of the queues at its last round */
     uint64_t seen_deferred, seen_kept;
 
     struct wane__heap heap;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "os/futex.h"
 
@@ -28,6 +29,13 @@ void wane__wake_slow(void) {
     } else if (state == WANE__ASLEEP && cas_acq_rel(&wane__xasleep, &state, (uint32_t)WANE__AWAKE)) {
         wane__hurry();
     }
+    errno = saved;
+}
+
+void wane__pause_briefly(void) {
+    int saved = errno;
+    struct timespec t = {.tv_nsec = 20000};
+    nanosleep(&t, NULL);
     errno = saved;
 }
 

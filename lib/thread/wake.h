@@ -21,6 +21,9 @@ extern void (*wane__collector_start)(void);
 
 void wane__wake_slow(void);
 
+/* Where a thread that asked for it waits for others: a short sleep. Keeps errno. */
+void wane__pause_briefly(void);
+
 /* After work was added. Not inside a bracket. Keeps errno. */
 static inline void wane__wake(void) {
     compiler_barrier();

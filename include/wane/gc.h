@@ -1,0 +1,104 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * wane/gc.h: the cycle collector.
+ *
+ * It finds groups of objects that only refer to each other and destroys them, while every other thread keeps running.
+ * It works by itself, on the library's thread, when enough tracked objects were made; these calls run it at once and
+ * tune it. A tracked object is one of a type that has slots and is not WANE_TYPE_ACYCLIC. docs/design/cycle.md.
+ */
+#ifndef WANE_GC_H
+#define WANE_GC_H
+
+#include <wane/type.h>
+
+WANE__BEGIN
+
+/* A collection that takes every tracked object for a candidate. */
+#define WANE_GC_FULL 3
+
+/* What was done to one generation. May grow into `reserved`. */
+typedef struct wane_gc_stats {
+    size_t collections;   /* of this generation */
+    size_t collected;     /* objects found unreachable and destroyed */
+    size_t uncollectable; /* found unreachable and kept: WANE_TYPE_UNCOLLECTABLE */
+    size_t candidates;    /* looked at first */
+    size_t suspects;      /* armed */
+    size_t aborted;       /* for want of memory */
+    uint64_t cpu_ns;      /* of the threads that collected */
+    size_t reserved[9];
+} wane_gc_stats;
+
+enum { WANE_GC_START, WANE_GC_STOP };
+
+/* One collection. */
+typedef struct wane_gc_event {
+    int phase; /* WANE_GC_START or WANE_GC_STOP */
+    int generation;
+    size_t collected, uncollectable, candidates;
+    uint64_t duration_ns;
+} wane_gc_event;
+
+/*
+ * Whether collections start by themselves (they do at first). Explicit ones always work. pause and resume nest, beside
+ * enable and disable: collections start by themselves while it is enabled and not paused.
+ * Threads: any; wait-free; run no user code.
+ */
+WANE_API void wane_gc_enable(void);
+WANE_API void wane_gc_disable(void);
+WANE_API bool wane_gc_is_enabled(void);
+WANE_API void wane_gc_pause(void);
+WANE_API void wane_gc_resume(void);
+
+/*
+ * Collects generation 0, 1 or 2 (each with the younger ones) or WANE_GC_FULL, on the calling thread, to the end: what
+ * was deferred is applied first, and what is found unreachable is destroyed when the call returns. Generation 2 finds
+ * all cycles that are dead when it begins, as far as no other thread works on them.
+ *
+ * Returns how many unreachable objects it found; 0 inside a callback and for a generation that does not exist.
+ * Aborts with one line inside a guard. Threads: any; waits for other collections and guards; runs user code.
+ */
+WANE_API size_t wane_gc_collect(int generation);
+
+/* The same with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM, -EAGAIN. ret may be NULL. */
+WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
+
+/*
+ * The thresholds of the three generations: net new tracked objects for the youngest, collections of the generation
+ * below for the others; 0 turns one off. Changeable at any time. Also the options threshold0, threshold1, threshold2.
+ * wane_gc_get_count tells how far each has come. set: 0, or -EINVAL above INT_MAX.
+ */
+WANE_API int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2);
+WANE_API void wane_gc_get_threshold(unsigned ret[3]);
+WANE_API void wane_gc_get_count(unsigned ret[3]);
+
+/* Figures of each generation; full collections count as generation 2. */
+WANE_API void wane_gc_get_stats(wane_gc_stats ret[3]);
+
+/* Whether obj may be part of a cycle, so that the collector looks at it. NULL: false. */
+WANE_API bool wane_gc_is_tracked(const void *obj);
+
+/* Whether obj's finalizer has run (or was given to a thread to run). NULL, and objects without one: false. */
+WANE_API bool wane_gc_is_finalized(const void *obj);
+
+/*
+ * For containers: moves n slots inside the storage of `container` (memmove; the regions may overlap), as one step for
+ * the collector. The units in overwritten slots must have been removed before; the slots left behind keep stale
+ * pointers, which the caller overwrites by further moves or with wane_slot_init before the next collection can see
+ * them, that is: between wane_change_begin and wane_change_end, or at places beyond what `trace` visits.
+ *
+ * container: held by the caller, whose `trace` visits the slots. Threads: the caller keeps others from changing the
+ * same slots. Short: the collector waits for it.
+ */
+WANE_API void wane_slots_move(void *container, wane_slot *dst, wane_slot *src, size_t n);
+
+/*
+ * Around a replacement or rotation of a container's storage. Between the two no other wane_ call, no waiting and little
+ * work: the collector waits for it. They do not nest.
+ */
+WANE_API void wane_change_begin(void *container);
+WANE_API void wane_change_end(void *container);
+
+WANE__END
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * api/gc.c: the collector's public calls.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <wane/gc.h>
+#include <wane/thread.h>
+
+#include "base/option.h"
+#include "cycle/generations.h"
+#include "life/type.h"
+#include "thread/mode.h"
+
+void wane_gc_enable(void) { wane__automatic_set(true); }
+void wane_gc_disable(void) { wane__automatic_set(false); }
+bool wane_gc_is_enabled(void) { return wane__automatic_enabled(); }
+void wane_gc_pause(void) { wane__automatic_pause(1); }
+void wane_gc_resume(void) { wane__automatic_pause(-1); }
+
+int wane_gc_run(int generation, wane_gc_event *ret) {
+    if (generation < 0 || generation > WANE_GC_FULL)
+        return -EINVAL;
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        return error;
+    if (r->head.nest > 0)
+        wane__fatal("wane_gc_collect inside a guard: it would wait for itself");
+    if (r->callbacks > 0)
+        return -EDEADLK;
+    int saved = errno;
+    wane_gc_event unused;
+    wane_flush();
+    int result = wane__collect_now(r, generation, ret != NULL ? ret : &unused);
+    wane_flush();
+    errno = saved;
+    return result;
+}
+
+size_t wane_gc_collect(int generation) {
+    wane_gc_event e = {0};
+    return wane_gc_run(generation, &e) == 0 ? e.collected + e.uncollectable : 0;
+}
+
+int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2) {
+    if (g0 > INT_MAX || g1 > INT_MAX || g2 > INT_MAX)
+        return -EINVAL;
+    store_relaxed(&wane__options.xthreshold0, (int64_t)g0);
+    store_relaxed(&wane__options.xthreshold1, (int64_t)g1);
+    store_relaxed(&wane__options.xthreshold2, (int64_t)g2);
+    return 0;
+}
+
+void wane_gc_get_threshold(unsigned ret[3]) {
+    ret[0] = (unsigned)wane__option(threshold0);
+    ret[1] = (unsigned)wane__option(threshold1);
+    ret[2] = (unsigned)wane__option(threshold2);
+}
+
+void wane_gc_get_count(unsigned ret[3]) { wane__generations_count(ret); }
+void wane_gc_get_stats(wane_gc_stats ret[3]) { wane__generations_stats(ret); }
+
+bool wane_gc_is_tracked(const void *obj) {
+    return obj != NULL && load_relaxed(&wane__header_of(obj)->candidate) < WANE__CANDIDATE_NEVER;
+}
+
+bool wane_gc_is_finalized(const void *obj) {
+    if (obj == NULL)
+        return false;
+    uint64_t w = load_acquire(&wane__header_of(obj)->shared);
+    return wane__type_of(w)->finalize != NULL && !wane__word_has(w, WANE__FINAL_DUE);
+}
+
+/*
+ * A move would let the collector see one unit in two slots, or in none. It counts as an increment of the container:
+ * one bracket around the touch and the whole move (tests/model/move.pml).
+ */
+static void touch(struct wane__header *h) {
+    if (wane__word_has(load_relaxed(&h->shared), WANE__WATCHED))
+        or_acq_rel(&h->shared, WANE__TOUCHED); /* [order:count] */
+}
+
+void wane_change_begin(void *container) {
+    struct wane__record *r = wane__record_need("wane_change_begin");
+    wane__mark(&r->head);
+    if (container != NULL)
+        touch(wane__header_of(container));
+}
+
+void wane_change_end(void *container) {
+    (void)container;
+    wane__unmark(&wane__record_need("wane_change_end")->head);
+}
+
+void wane_slots_move(void *container, wane_slot *dst, wane_slot *src, size_t n) {
+    wane_change_begin(container);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = dst <= src ? i : n - 1 - i;
+        store_release(&dst[at].wane__target, load_relaxed(&src[at].wane__target)); /* [order:slot] */
+    }
+    wane_change_end(container);
+}

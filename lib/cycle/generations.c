@@ -1,0 +1,190 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * cycle/generations.c: triggers and figures of the three generations.
+ *
+ * Generation 0 is due when threshold0 tracked objects were made more than died since the last collection: not for
+ * candidates, of which a server that only reads makes many. Generations 1 and 2 are due after so many collections of
+ * the one below; generation 2 also waits until a quarter as many objects as it has seen are new to it. Candidates that
+ * nothing else collects are, after candidate_age_ms, as far as collector_cpu_percent allows.
+ */
+#include "cycle/generations.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/option.h"
+#include "cycle/collect.h"
+#include "os/clock.h"
+#include "thread/grace.h"
+#include "thread/wake.h"
+
+/* One collection at a time: the id of the thread that has the claim. It guards what follows, but for the x fields. */
+static uint32_t xclaim;
+static int64_t xnet_then;      /* tracked objects alive after the last collection */
+static unsigned xcount[3];     /* [0] is unused: it is counted by net births */
+static int64_t long_lived;     /* tracked objects after the last collection of generation 2 */
+static uint64_t last_end, last_took;
+static wane_gc_stats xstats[3];
+
+static bool xdisabled;
+static int xpaused;
+
+static bool claim(uint32_t id) {
+    uint32_t nobody = 0;
+    if (!cas_acq_rel(&xclaim, &nobody, id)) /* [order:consumer] */
+        return false;
+    wane__tsan_acquire(&xclaim);
+    return true;
+}
+
+static void unclaim(void) {
+    wane__tsan_release(&xclaim);
+    store_release(&xclaim, 0u); /* [order:consumer] */
+}
+
+static int64_t tracked_alive(void) {
+    int64_t n = 0;
+    WANE__EACH_RECORD(r) n += (int64_t)(load_relaxed(&r->xtracked_births) - load_relaxed(&r->xtracked_deaths));
+    return n;
+}
+
+static int64_t net_new(void) {
+    int64_t n = tracked_alive() - load_relaxed(&xnet_then);
+    return n > 0 ? n : 0;
+}
+
+/* Under the claim. */
+static struct wane__findings collect_claimed(struct wane__record *r, int generation, bool full) {
+    uint64_t cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID), begin = wane__now();
+    struct wane__findings f = wane__collect(r, generation, full);
+    wane_gc_stats *s = &xstats[generation];
+    wane__tally(s->collected, f.collected);
+    wane__tally(s->uncollectable, f.uncollectable);
+    wane__tally(s->candidates, f.candidates);
+    wane__tally(s->suspects, f.suspects);
+    wane__tally(s->aborted, f.aborted ? 1 : 0);
+    wane__tally(s->cpu_ns, wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
+    last_end = wane__now();
+    last_took = last_end - begin;
+    int64_t alive = tracked_alive();
+    store_relaxed(&xnet_then, alive);
+    for (int g = 1; g <= generation; g++)
+        store_relaxed(&xcount[g], 0u);
+    if (generation < WANE__OLDEST)
+        wane__tally(xcount[generation + 1], 1);
+    else
+        long_lived = alive;
+    return f;
+}
+
+static bool over(unsigned count, int64_t threshold) { return threshold > 0 && (int64_t)count > threshold; }
+
+/* The generation that is due by its thresholds, or -1. */
+static int due_by_thresholds(void) {
+    int64_t threshold0 = wane__option(threshold0), fresh = net_new();
+    if (threshold0 == 0 || fresh < threshold0)
+        return -1;
+    int64_t pending = tracked_alive() - long_lived;
+    if (over(load_relaxed(&xcount[2]), wane__option(threshold2)) && pending > long_lived / 4)
+        return 2;
+    return over(load_relaxed(&xcount[1]), wane__option(threshold1)) ? 1 : 0;
+}
+
+static bool note_dirty(struct wane__page *page, void *arg) {
+    int *oldest = arg;
+    for (int age = WANE__OLDEST; age > *oldest && wane__page_is_tracked(page); age--) {
+        if (load_relaxed(&wane__page_marks(page)->xdirty[age]) != 0)
+            *oldest = age;
+    }
+    return *oldest < WANE__OLDEST;
+}
+
+/* The oldest generation with candidates, when none was looked at for long and the time that it takes is earned. */
+static int due_by_age(void) {
+    uint64_t since = wane__now() - last_end, age = (uint64_t)wane__option(candidate_age_ms) * 1000000u;
+    if (age == 0 || since < age || since * (uint64_t)wane__option(collector_cpu_percent) < last_took * 100)
+        return -1;
+    int oldest = -1;
+    wane__collector_lock();
+    wane__heap_walk_pages(note_dirty, &oldest);
+    wane__collector_unlock();
+    last_end = wane__now(); /* nothing found: not again for as long */
+    return oldest;
+}
+
+bool wane__collect_if_due(struct wane__record *r) {
+    if (load_relaxed(&xdisabled) || load_relaxed(&xpaused) > 0 || !claim(r->id))
+        return false;
+    int generation = due_by_thresholds();
+    if (generation < 0)
+        generation = due_by_age();
+    if (generation >= 0) {
+        wane__tally(xstats[generation].collections, 1);
+        collect_claimed(r, generation, false);
+    }
+    unclaim();
+    return generation >= 0;
+}
+
+int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {
+    uint64_t begin = wane__now();
+    while (!claim(r->id))
+        wane__pause_briefly();
+    bool full = generation > WANE__OLDEST, aborted = false;
+    if (full)
+        generation = WANE__OLDEST;
+    memset(ret, 0, sizeof *ret);
+    size_t found;
+    do { /* what hung on garbage may be garbage now */
+        struct wane__findings f = collect_claimed(r, generation, full);
+        found = f.collected;
+        aborted = f.aborted;
+        ret->collected += f.collected;
+        ret->uncollectable = f.uncollectable;
+        ret->candidates += f.candidates;
+    } while (found > 0 && !aborted && generation == WANE__OLDEST);
+    wane__tally(xstats[generation].collections, 1);
+    unclaim();
+    ret->phase = WANE_GC_STOP;
+    ret->generation = full ? WANE_GC_FULL : generation;
+    ret->duration_ns = wane__now() - begin;
+    return aborted ? -ENOMEM : 0;
+}
+
+void wane__generations_count(unsigned ret[3]) {
+    int64_t fresh = net_new();
+    ret[0] = fresh > INT32_MAX ? INT32_MAX : (unsigned)fresh;
+    ret[1] = load_relaxed(&xcount[1]);
+    ret[2] = load_relaxed(&xcount[2]);
+}
+
+void wane__generations_stats(wane_gc_stats ret[3]) {
+    memset(ret, 0, 3 * sizeof *ret);
+    for (int g = 0; g < 3; g++) {
+        ret[g].collections = load_relaxed(&xstats[g].collections);
+        ret[g].collected = load_relaxed(&xstats[g].collected);
+        ret[g].uncollectable = load_relaxed(&xstats[g].uncollectable);
+        ret[g].candidates = load_relaxed(&xstats[g].candidates);
+        ret[g].suspects = load_relaxed(&xstats[g].suspects);
+        ret[g].aborted = load_relaxed(&xstats[g].aborted);
+        ret[g].cpu_ns = load_relaxed(&xstats[g].cpu_ns);
+    }
+}
+
+uint64_t wane__cycles_collected(void) {
+    uint64_t n = 0;
+    for (int g = 0; g < 3; g++)
+        n += load_relaxed(&xstats[g].collected);
+    return n;
+}
+
+void wane__automatic_set(bool enabled) { store_relaxed(&xdisabled, !enabled); }
+bool wane__automatic_enabled(void) { return !load_relaxed(&xdisabled); }
+void wane__automatic_pause(int by) { add_relaxed(&xpaused, by); }
+
+void wane__generations_fork_child(const struct wane__record *self) {
+    if (self == NULL || xclaim != self->id)
+        store_relaxed(&xclaim, 0u);
+}

@@ -1,0 +1,30 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * cycle/generations.h: when which generation is collected.
+ */
+#ifndef WANE_CYCLE_GENERATIONS_H
+#define WANE_CYCLE_GENERATIONS_H
+
+#include <wane/gc.h>
+
+#include "thread/record.h"
+
+/* The collector thread, each round: collects if it is time. Returns whether it did. */
+bool wane__collect_if_due(struct wane__record *r);
+
+/* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
+int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);
+
+void wane__generations_count(unsigned ret[3]);
+void wane__generations_stats(wane_gc_stats ret[3]);
+uint64_t wane__cycles_collected(void);
+
+/* Whether collections may start by themselves: enable and disable set, pause and resume count. */
+void wane__automatic_set(bool enabled);
+bool wane__automatic_enabled(void);
+void wane__automatic_pause(int by);
+
+void wane__generations_fork_child(const struct wane__record *self);
+
+#endif
