@@ -126,7 +126,7 @@ struct wane__record *wane__record_attach(int *error) {
         r = take_record_locked(error);
         if (r != NULL) {
             if (exit_over)
-                late++;
+                store_relaxed(&late, late + 1); /* read without the lock */
             put_on(r, exit_over ? WANE__RECORD_LATE : WANE__RECORD_ATTACHED);
         }
         pthread_mutex_unlock(&registry);
@@ -170,7 +170,7 @@ static void release_record_locked(struct wane__record *r) {
     r->callbacks = 0;
     r->allowance = 0;
     if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
-        late--;
+        store_relaxed(&late, late - 1);
     store_release(&r->xstate, (uint32_t)WANE__RECORD_FREE);
     if (r->id != WANE__ID_COLLECTOR) {
         attached--;
