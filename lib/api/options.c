@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "base/check.h"
 #include "base/option.h"
+#include "thread/wake.h"
 
 static const struct option {
     const char *name;
@@ -46,6 +47,7 @@ int wane_option_set(const char *name, int64_t value) {
     if (o->value == &wane__options.xmembarrier && wane__started() && value != load_relaxed(o->value))
         return -EBUSY;
     store_relaxed(o->value, value);
+    wane__hurry(); /* the collector thread may be napping by the old value */
     return 0;
 }
 
