@@ -8,7 +8,7 @@
  *   call                             waits      user code  in a guard  in a callback  in a signal handler
  *   wane_retain                      wait-free  no         yes         yes            no
  *   wane_release, wane_clear, AUTO   (1)        yes        yes         yes (2)        no
- *   wane_new, _new_extra, _new_at    lock-free  no         yes         yes            no
+ *   wane_new, _new_extra, _new_at    (1)        no         yes         yes            no
  *   wane_share, wane_is_unique,
  *     wane_immortalize               lock-free  no         yes         yes            no
  *   wane_refcount, _typeof, _sizeof,
@@ -39,7 +39,8 @@
  *   wane_version                     wait-free  no         yes         yes            yes
  *
  * (1) Lock-free, except that a thread which has deferred more than `deferred_bytes` waits up to `stall_limit_us`,
- *     never inside a guard; counted as a stall.
+ *     never inside a guard; wane_new of a tracked type waits likewise while garbage is far ahead of the collector.
+ *     Both are counted as stalls.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
  *
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's

@@ -82,6 +82,7 @@ static void *run(void *arg) {
         if (load_acquire(&xstate) == RUNNING)
             rest(did);
     }
+    store_relaxed(&wane__xtracked_limit, INT64_MAX);
     wane__record_detach(r);
     store_release(&xcpu_running, false);
     add_relaxed(&xcpu_before, wane__clock(CLOCK_THREAD_CPUTIME_ID));
@@ -175,6 +176,7 @@ void wane__background_fork_child(void) {
     struct wane__record *self = wane__record_self();
     if (self == NULL || self->id != WANE__ID_COLLECTOR) {
         uint32_t state = load_relaxed(&xstate);
+        store_relaxed(&wane__xtracked_limit, INT64_MAX);
         if (state == RUNNING) {
             store_seq_cst(&xstate, (uint32_t)NONE);
             store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);

@@ -25,8 +25,12 @@ static uint32_t xclaim;
 static int64_t xnet_then;      /* tracked objects alive after the last collection */
 static unsigned xcount[3];     /* [0] is unused: it is counted by net births */
 static int64_t long_lived;     /* tracked objects after the last collection of generation 2 */
+static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
 static uint64_t last_end, last_took;
 static wane_gc_stats xstats[3];
+
+/* Tracked objects that may always be made before anybody is held back. */
+#define ROOM_LEAST 500000
 
 static bool xdisabled;
 static int xpaused;
@@ -44,21 +48,17 @@ static void unclaim(void) {
     store_release(&xclaim, 0u); /* [order:consumer] */
 }
 
-static int64_t tracked_alive(void) {
-    int64_t n = 0;
-    WANE__EACH_RECORD(r) n += (int64_t)(load_relaxed(&r->xtracked_births) - load_relaxed(&r->xtracked_deaths));
-    return n;
-}
-
 static int64_t net_new(void) {
-    int64_t n = tracked_alive() - load_relaxed(&xnet_then);
+    int64_t n = wane__tracked_alive() - load_relaxed(&xnet_then);
     return n > 0 ? n : 0;
 }
 
 /* Under the claim. */
 static struct wane__findings collect_claimed(struct wane__record *r, int generation, bool full) {
     uint64_t cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID), begin = wane__now();
+    int64_t before = wane__tracked_alive();
     struct wane__findings f = wane__collect(r, generation, full);
+    survivors = before - (int64_t)f.collected;
     wane_gc_stats *s = &xstats[generation];
     wane__tally(s->collected, f.collected);
     wane__tally(s->uncollectable, f.uncollectable);
@@ -68,7 +68,7 @@ static struct wane__findings collect_claimed(struct wane__record *r, int generat
     wane__tally(s->cpu_ns, wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
     last_end = wane__now();
     last_took = last_end - begin;
-    int64_t alive = tracked_alive();
+    int64_t alive = wane__tracked_alive();
     store_relaxed(&xnet_then, alive);
     for (int g = 1; g <= generation; g++)
         store_relaxed(&xcount[g], 0u);
@@ -86,7 +86,7 @@ static int due_by_thresholds(void) {
     int64_t threshold0 = wane__option(threshold0), fresh = net_new();
     if (threshold0 == 0 || fresh < threshold0)
         return -1;
-    int64_t pending = tracked_alive() - long_lived;
+    int64_t pending = wane__tracked_alive() - long_lived;
     if (over(load_relaxed(&xcount[2]), wane__option(threshold2)) && pending > long_lived / 4)
         return 2;
     return over(load_relaxed(&xcount[1]), wane__option(threshold1)) ? 1 : 0;
@@ -114,15 +114,30 @@ static int due_by_age(void) {
     return oldest;
 }
 
+/* What births may reach before they are held back: as much garbage as there are living, and some. */
+static void set_limit(bool automatic) {
+    int64_t threshold0 = wane__option(threshold0), room = 8 * threshold0;
+    if (room < ROOM_LEAST)
+        room = ROOM_LEAST;
+    store_relaxed(&wane__xtracked_limit, automatic && threshold0 > 0 ? 2 * survivors + room : INT64_MAX);
+}
+
 bool wane__collect_if_due(struct wane__record *r) {
-    if (load_relaxed(&xdisabled) || load_relaxed(&xpaused) > 0 || !claim(r->id))
+    bool automatic = !load_relaxed(&xdisabled) && load_relaxed(&xpaused) <= 0;
+    if (!claim(r->id))
         return false;
+    set_limit(automatic);
+    if (!automatic) {
+        unclaim();
+        return false;
+    }
     int generation = due_by_thresholds();
     if (generation < 0)
         generation = due_by_age();
     if (generation >= 0) {
         wane__tally(xstats[generation].collections, 1);
         collect_claimed(r, generation, false);
+        set_limit(true);
     }
     unclaim();
     return generation >= 0;
@@ -180,9 +195,17 @@ uint64_t wane__cycles_collected(void) {
     return n;
 }
 
-void wane__automatic_set(bool enabled) { store_relaxed(&xdisabled, !enabled); }
+void wane__automatic_set(bool enabled) {
+    store_relaxed(&xdisabled, !enabled);
+    if (!enabled)
+        store_relaxed(&wane__xtracked_limit, INT64_MAX);
+}
 bool wane__automatic_enabled(void) { return !load_relaxed(&xdisabled); }
-void wane__automatic_pause(int by) { add_relaxed(&xpaused, by); }
+void wane__automatic_pause(int by) {
+    add_relaxed(&xpaused, by);
+    if (by > 0)
+        store_relaxed(&wane__xtracked_limit, INT64_MAX);
+}
 
 void wane__generations_fork_child(const struct wane__record *self) {
     if (self == NULL || xclaim != self->id)

@@ -24,6 +24,9 @@ void wane__free_due(struct wane__record *r);
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
 void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation);
 
+/* At a birth in the slow path, of a tracked type: slows the thread down while garbage is far ahead of the collector. */
+void wane__hold_birth(struct wane__record *r);
+
 /* After a unit was kept: settles a full batch; holds the thread to its byte bound. */
 void wane__kept(struct wane__record *r, bool may_call);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <wane/object.h>
 
+#include "life/apply.h"
 #include "life/type.h"
 #include "thread/wake.h"
 
@@ -75,6 +76,8 @@ static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
     struct wane__record *r = wane__record_self();
     if (unlikely(r == NULL || load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0)) /* [order:type] */
         return new_slow(t, extra);
+    if (wane__type_has(t, WANE__TRAIT_TRACKED))
+        wane__hold_birth(r);
     struct wane__header *h = allocate(r, t, extra);
     return likely(h != NULL) ? born(r, t, h) : NULL;
 }

@@ -6,6 +6,9 @@
  * Every so many units it applies what is safe and pushes the grace period on. Over the byte bound it first helps
  * harder, then waits, at most stall_limit_us, then goes on and counts an overrun; after one it may defer another
  * eighth of the bound before it waits again. Nobody waits inside a guard, a bracket or a callback.
+ *
+ * A thread that makes tracked objects much faster than the collector can find out which are garbage is slowed in the
+ * same way.
  */
 #include "life/apply.h"
 
@@ -21,6 +24,7 @@
 #define GRACE_EVERY 2048 /* units */
 #define SETTLE_FROM 192  /* units kept */
 #define NAP_NS 50000
+#define HOLD_EVERY 4 /* births that needed a page */
 
 static bool over_bound(struct wane__record *r) {
     uint64_t limit = (uint64_t)wane__option(deferred_bytes);
@@ -104,6 +108,24 @@ void wane__defer(struct wane__record *r, struct wane__header *h, const char *ope
     }
     if (unlikely(over_bound(r)))
         hold_to_bound(r, false);
+}
+
+static bool garbage_ahead(void) { return wane__tracked_alive() > load_relaxed(&wane__xtracked_limit); }
+
+void wane__hold_birth(struct wane__record *r) {
+    if (++r->refills % HOLD_EVERY != 0 || load_relaxed(&wane__xtracked_limit) == INT64_MAX || r->head.nest > 0 ||
+        r->callbacks > 0 || !garbage_ahead())
+        return;
+    int saved = errno;
+    uint64_t begin = wane__now(), now = begin;
+    uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000;
+    while (garbage_ahead() && now - begin < patience) {
+        help(r, false); /* this thread's share of the garbage's way */
+        nap();
+        now = wane__now();
+    }
+    count_stall(r, now - begin);
+    errno = saved;
 }
 
 void wane__kept(struct wane__record *r, bool may_call) {

@@ -216,6 +216,14 @@ size_t wane__record_count(void) {
     return n;
 }
 
+int64_t wane__xtracked_limit = INT64_MAX;
+
+int64_t wane__tracked_alive(void) {
+    int64_t n = 0;
+    WANE__EACH_RECORD(r) n += (int64_t)(load_relaxed(&r->xtracked_births) - load_relaxed(&r->xtracked_deaths));
+    return n;
+}
+
 void wane__record_fork_prepare(void) { pthread_mutex_lock(&registry); }
 
 void wane__record_fork_parent(void) { pthread_mutex_unlock(&registry); }

@@ -33,6 +33,7 @@ struct wane__record {
 
     /* its thread only */
     unsigned exit_rounds;    /* of thread-exit destructors seen */
+    unsigned refills;        /* births that found their page's list empty */
     unsigned callbacks;      /* depth of user code that the library called */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
     bool wake_wanted;        /* the collector thread has work that came up inside a bracket */
@@ -126,6 +127,15 @@ void wane__record_fork_child(void);
 
 /* Implemented by api/start.c: run once, before the first record is made. */
 void wane__start(void);
+
+/* Tracked objects that were born and have not died. */
+int64_t wane__tracked_alive(void);
+
+/*
+ * More tracked objects than this are taken for garbage that the collector has not come to yet: births wait a little.
+ * The collector sets it; INT64_MAX while collections do not start by themselves.
+ */
+extern int64_t wane__xtracked_limit;
 
 /* Counters that their thread writes and any may read. */
 #define wane__tally(field, n) store_relaxed(&(field), load_relaxed(&(field)) + (n))
