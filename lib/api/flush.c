@@ -19,7 +19,7 @@
 #include "os/clock.h"
 #include "thread/grace.h"
 
-/* While others go on deferring, passes do not end by themselves: after so many, what was there at the call is done. */
+/* While others go on deferring, passes over all queues do not end by themselves: after so many, no more of them. */
 #define PASSES_MAX 64
 #define NAP_NS 20000
 
@@ -114,6 +114,10 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
         if (done && !anything_left())
             break;
     }
+    /* Then what this thread kept itself, to the end: that is what its own passes made. */
+    while (done && wane__queue_length(&r->kept) > 0)
+        done = drain(&f, r);
+    wane__reap(r, true);
     r->may_run_queued = queued;
     errno = saved;
     return done ? 0 : -ETIMEDOUT;

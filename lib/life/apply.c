@@ -8,6 +8,9 @@
  */
 #include "life/apply.h"
 
+#include <wane/guard.h>
+
+#include "life/ahead.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -57,36 +60,71 @@ static bool owners_clear(const struct owners *o) {
     return true;
 }
 
-/*
- * Steps 1 and 2 of revocation for the batch. Returns whether step 3 may be done for all of it. An object that somebody
- * else is revoking can be merged only after a wait for everybody: which bracket matters for it is not known here.
- */
-static bool revoke_batch(struct wane__record *r, size_t n, bool may_wait, bool *others) {
-    struct owners owners = {0};
+/* A batch this small is worth a look at what its deaths will need next. */
+#define SMALL_BATCH 64
+
+static void owner_begun(void *arg, uint32_t owner) { add_owner(arg, owner); }
+
+/* Step 1 for the batch. Returns whether somebody else is revoking one of its objects. */
+static bool begin_batch(struct wane__record *r, size_t n, struct owners *owners) {
+    bool others = false;
     for (size_t i = 0; i < n; i++) {
         uint32_t owner = 0;
         switch (wane__revoke_begin(r, (struct wane__header *)r->xbatch[i], &owner)) {
         case WANE__REVOKE_BEGUN:
-            add_owner(&owners, owner);
+            add_owner(owners, owner);
             break;
         case WANE__REVOKE_OTHERS:
-            *others = true;
+            others = true;
             break;
         case WANE__REVOKE_NOTHING:
             break;
         }
     }
-    if (!owners.any && !*others)
+    return others;
+}
+
+/*
+ * Step 2. Returns whether step 3 may be done. An object that somebody else is revoking can be merged only after a wait
+ * for everybody: which bracket matters for it is not known here.
+ */
+static bool wait_for_owners(const struct owners *owners, bool others, bool may_wait) {
+    if (!owners->any && !others)
         return true;
     if (may_wait) {
         wane__bracket_wait();
-        *others = false;
         return true;
     }
-    if (*others)
+    if (others)
         return false;
     wane__heavy();
-    return owners_clear(&owners);
+    return owners_clear(owners);
+}
+
+static void end_batch(struct wane__record *r, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct wane__header *h = (struct wane__header *)r->xbatch[i];
+        if (load_relaxed(&h->owner) == WANE__OWNER_NONE)
+            wane__revoke_end(r, h);
+    }
+}
+
+static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
+    struct owners owners = {0};
+    bool others = begin_batch(r, n, &owners);
+    if (n > SMALL_BATCH) {
+        if (wait_for_owners(&owners, others, may_wait))
+            end_batch(r, n);
+        return;
+    }
+    struct wane__ahead ahead = {.r = r, .begun = owner_begun, .arg = &owners};
+    wane_guard_enter();
+    wane__ahead_begin(&ahead, n);
+    if (wait_for_owners(&owners, others, may_wait)) {
+        end_batch(r, n);
+        wane__ahead_end(&ahead);
+    }
+    wane_guard_leave();
 }
 
 size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call,
@@ -94,14 +132,9 @@ size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t 
     bool outermost = wane__applying_begin(r);
     size_t n = wane__batch_kept(r, from, limit);
     if (n > 0) {
-        bool others = false;
-        bool merge = revoke_batch(r, n, may_wait, &others);
-        for (size_t i = 0; i < n; i++) {
-            struct wane__header *h = wane__batch_unit(r, i);
-            if (merge && load_relaxed(&h->owner) == WANE__OWNER_NONE)
-                wane__revoke_end(r, h);
-            wane__let_go(r, h, may_call, "wane_release");
-        }
+        revoke_batch(r, n, may_wait);
+        for (size_t i = 0; i < n; i++)
+            wane__let_go(r, wane__batch_unit(r, i), may_call, "wane_release");
         wane__batch_end(r);
     }
     wane__reap(r, may_call);
