@@ -36,6 +36,10 @@ static void move(struct wane__link **to, struct wane__link *list) {
     }
 }
 
+void wane__call_left(struct wane__record *r) {
+    move(&r->xlater, load_relaxed(&r->xdead));
+}
+
 static void give_to_collector(struct wane__header *h) {
     add_relaxed(&xwaiting_n, (size_t)1);
     add_relaxed(&xwaiting_bytes, (uint64_t)wane__heap_block_size(h));
@@ -101,6 +105,9 @@ void wane__death_fork_child(const struct wane__record *self) {
     WANE__EACH_RECORD(gone) {
         if (gone == self)
             continue;
+        if (load_relaxed(&gone->xouter) != load_relaxed(&gone->xdead))
+            hand_over_all(&gone->xouter);
+        store_relaxed(&gone->xouter, NULL);
         hand_over_all(&gone->xdead);
         hand_over_all(&gone->xlater);
     }
@@ -229,6 +236,7 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
     store_relaxed(&h->shared, w | WANE__FREED); /* LIVE is gone: nobody else writes the word but in vain */
     if (wane__word_has(w, WANE__WEAKREFD)) {
         wane__blocks_add(h); /* an upgrade may be looking at the word: no stranger may be born there yet */
+        wane__wake();
         return;
     }
     wane__free_block(r, h);
@@ -237,10 +245,9 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
 void wane__reap(struct wane__record *r, bool may_call) {
     may_call = may_call && wane__may_call(r);
     for (;;) {
-        if (may_call && load_relaxed(&r->xlater) != NULL) {
-            struct wane__link *later = load_relaxed(&r->xlater);
-            store_relaxed(&r->xlater, NULL);
-            move(&r->xdead, later);
+        for (struct wane__link *l; may_call && (l = load_relaxed(&r->xlater)) != NULL;) {
+            store_relaxed(&r->xlater, load_relaxed(&l->next));
+            put(&r->xdead, (struct wane__header *)(void *)l);
         }
         struct wane__link *dead = load_relaxed(&r->xdead);
         if (dead == NULL)

@@ -28,11 +28,23 @@ void wane__reap(struct wane__record *r, bool may_call);
 /* let_go and reap. */
 void wane__release(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
 
+/* What a callback left undestroyed, for want of memory, waits with the rest that died in it. */
+void wane__call_left(struct wane__record *r);
+
 /* Calls a function of the user's. Follow with wane__reap(r, true): it destroys what died inside. */
 static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), void *arg) {
+    /* What the callback releases must not look through what died outside: a call takes a step, however long the list. */
+    store_relaxed(&r->xouter, load_relaxed(&r->xdead));
+    compiler_barrier(); /* a child of fork() finds the list in one of them, or in both */
+    store_relaxed(&r->xdead, NULL);
     r->callbacks++;
     fn(arg);
     r->callbacks--;
+    if (unlikely(load_relaxed(&r->xdead) != NULL))
+        wane__call_left(r);
+    store_relaxed(&r->xdead, load_relaxed(&r->xouter));
+    compiler_barrier();
+    store_relaxed(&r->xouter, NULL);
 }
 
 static inline bool wane__may_call(const struct wane__record *r) { return r->callbacks == 0; }

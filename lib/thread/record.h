@@ -43,7 +43,8 @@ struct wane__record {
     /* written by its thread, read by any */
     uint32_t xapplying; /* odd while it applies what it took from a queue or list: what wane_flush waits for */
     struct wane__link *xdead;  /* found dead, to be destroyed */
-    struct wane__link *xlater; /* the same, when the callback that this thread is in has returned */
+    struct wane__link *xouter; /* `xdead` as it was when the callback began that this thread is in */
+    struct wane__link *xlater; /* what died in that callback, to be destroyed when it has returned */
     uint32_t xbatch_n;
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
     uint64_t xbatch_at;
