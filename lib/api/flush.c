@@ -14,6 +14,7 @@
 #include <wane/thread.h>
 
 #include "api/api.h"
+#include "base/option.h"
 #include "cycle/background.h"
 #include "life/apply.h"
 #include "os/clock.h"
@@ -153,6 +154,11 @@ size_t wane_poll(void) {
     uint64_t kept = load_relaxed(&r->kept.xtail);
     while (load_relaxed(&r->kept.xhead) < kept && (batch = wane__settle(r, r, kept, true, false)) > 0)
         n += batch;
+    if (wane__option(collector_thread) == 0) { /* nobody else will */
+        wane__applying_begin(r);
+        wane__reap_waiting(r);
+        wane__applying_end(r);
+    }
     wane__reap(r, true);
     n += wane__run_due(r);
     wane__free_due(r);

@@ -19,6 +19,7 @@
 #include "os/barrier.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
+#include "thread/wake.h"
 
 /* At exit the collector thread gets this long to finish the callback that it is in. */
 #define PARK_LIMIT_NS 1000000000
@@ -28,7 +29,7 @@ static bool xstarted;
 bool wane__started(void) { return load_relaxed(&xstarted); }
 
 static void fork_prepare(void) {
-    wane__background_fork_prepare();
+    wane__collector_lock();
     wane__collect_fork_prepare();
     wane__death_fork_prepare();
     wane__type_fork_prepare();
@@ -36,9 +37,11 @@ static void fork_prepare(void) {
     wane__record_fork_prepare();
     wane__grace_fork_prepare();
     wane__heap_fork_prepare();
+    wane__background_fork_prepare();
 }
 
 static void fork_parent(void) {
+    wane__background_fork_parent();
     wane__heap_fork_parent();
     wane__grace_fork_parent();
     wane__record_fork_parent();
@@ -46,7 +49,7 @@ static void fork_parent(void) {
     wane__type_fork_release();
     wane__death_fork_parent();
     wane__collect_fork_parent();
-    wane__background_fork_parent();
+    wane__collector_unlock();
 }
 
 static void fork_child(void) {
@@ -59,6 +62,7 @@ static void fork_child(void) {
     wane__collect_fork_child(self);
     wane__generations_fork_child(self);
     wane__background_fork_child();
+    wane__collector_unlock();
     wane__barrier_init(!wane__fences_on());
     wane__defer_fork_child(self);
     wane__death_fork_child(self);

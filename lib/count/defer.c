@@ -5,9 +5,10 @@
 #include "thread/wake.h"
 
 static bool push(struct wane__queue *q, struct wane__header *h) {
+    uint64_t size = wane__heap_block_size(h); /* once pushed, the object may die */
     if (unlikely(!wane__queue_push(q, (uintptr_t)h)))
         return false;
-    wane__tally(q->xbytes, wane__heap_block_size(h));
+    wane__tally(q->xbytes, size);
     return true;
 }
 

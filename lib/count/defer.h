@@ -21,10 +21,14 @@
 bool wane__defer_unit(struct wane__record *r, struct wane__header *h);
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
 
+static inline uint64_t wane__queue_bytes(const struct wane__queue *q) {
+    uint64_t done = load_acquire(&q->xbytes_done), all = load_relaxed(&q->xbytes);
+    return all > done ? all - done : 0; /* a word may be taken before its bytes are added */
+}
+
 /* Bytes of what waits in r's queues. */
 static inline uint64_t wane__bytes_waiting(const struct wane__record *r) {
-    return load_relaxed(&r->deferred.xbytes) - load_relaxed(&r->deferred.xbytes_done) +
-           load_relaxed(&r->kept.xbytes) - load_relaxed(&r->kept.xbytes_done);
+    return wane__queue_bytes(&r->deferred) + wane__queue_bytes(&r->kept);
 }
 
 /* Units that may be taken from `from` now. */

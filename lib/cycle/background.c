@@ -25,7 +25,7 @@
 
 enum { NONE, RUNNING, STOPPING, STOPPED };
 
-/* Guards the change from NONE to RUNNING. */
+/* Guards the change from NONE to RUNNING. The lowest rank: work comes up, and the thread is made, under any lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t xstate = NONE;
 static bool more_to_give_back; /* collector thread only */
@@ -38,7 +38,7 @@ static bool queues_hold_anything(void) {
         if (wane__queue_length(&r->deferred) > 0 || wane__queue_length(&r->kept) > 0)
             return true;
     }
-    return wane__dead_waiting() > 0 || wane__calls_waiting() > 0 || wane__heap_retired();
+    return wane__dead_waiting() > 0 || wane__calls_waiting() > 0 || wane__blocks_waiting() || wane__heap_retired();
 }
 
 static bool anything_to_do(void) { return load_acquire(&xstate) != RUNNING || queues_hold_anything(); }
@@ -52,10 +52,10 @@ static void rest(bool did) {
         wane__nap(NAP_LONG_NS);
     } else if (more_to_give_back) {
         int64_t delay = wane__option(trim_delay_ms) * 1000000;
-        wane__nap(delay > NAP_LONG_NS ? delay : NAP_LONG_NS);
+        wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS);
     } else {
         quiet = 0;
-        wane__sleep(anything_to_do);
+        wane__sleep(anything_to_do, -1);
     }
 }
 
@@ -163,16 +163,13 @@ uint64_t wane__background_cpu(void) {
 
 void wane__background_fork_prepare(void) {
     pthread_mutex_lock(&lock);
-    wane__collector_lock();
 }
 
 void wane__background_fork_parent(void) {
-    wane__collector_unlock();
     pthread_mutex_unlock(&lock);
 }
 
 void wane__background_fork_child(void) {
-    wane__collector_unlock();
     struct wane__record *self = wane__record_self();
     if (self == NULL || self->id != WANE__ID_COLLECTOR) {
         uint32_t state = load_relaxed(&xstate);

@@ -35,17 +35,28 @@ static wane_gc_stats xstats[3];
 static bool xdisabled;
 static int xpaused;
 
+/* Odd while somebody has the claim. */
+static uint32_t xturn;
+
 static bool claim(uint32_t id) {
     uint32_t nobody = 0;
     if (!cas_acq_rel(&xclaim, &nobody, id)) /* [order:consumer] */
         return false;
+    store_relaxed(&xturn, xturn + 1);
     wane__tsan_acquire(&xclaim);
     return true;
 }
 
 static void unclaim(void) {
     wane__tsan_release(&xclaim);
+    store_release(&xturn, xturn + 1); /* [order:applying] */
     store_release(&xclaim, 0u); /* [order:consumer] */
+}
+
+uint32_t wane__collection_turn(void) {
+    uint32_t turn = load_acquire(&xturn); /* [order:applying] */
+    wane__tsan_acquire(&xclaim);
+    return turn;
 }
 
 static int64_t net_new(void) {

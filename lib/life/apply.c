@@ -95,10 +95,8 @@ static bool wait_for_owners(const struct owners *owners, bool others, bool may_w
         wane__bracket_wait();
         return true;
     }
-    if (others)
-        return false;
     wane__heavy();
-    return owners_clear(owners);
+    return others ? wane__brackets_clear() : owners_clear(owners);
 }
 
 static void end_batch(struct wane__record *r, size_t n) {

@@ -93,7 +93,7 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     uint32_t match = load_relaxed(&self->match);
     if (unlikely(match == WANE__MATCH_NOBODY || extra != 0 || load_acquire(&p[WANE__TYPE_ID]) == 0)) /* [order:type] */
         return new_any(t, extra);
-    struct wane__record *r = (struct wane__record *)self;
+    struct wane__record *r = (struct wane__record *)(void *)self;
     struct wane__page *page = r->heap.fast[p[WANE__TYPE_BIN]];
     struct wane__header *h = page->free;
     if (unlikely(h == NULL))

@@ -76,7 +76,7 @@ void wane__release_slow(void *obj) {
     if (unlikely(__tsan_release != NULL || match == WANE__MATCH_NOBODY)) {
         release_any(h);
     } else if (load_relaxed(&h->owner) == match) { /* nobody else makes this thread an owner */
-        release_own((struct wane__record *)t, h);
+        release_own((struct wane__record *)(void *)t, h);
     } else if (unlikely(!quick_drop(t, h))) {
         release_any(h);
     }

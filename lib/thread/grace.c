@@ -28,6 +28,7 @@ static struct wane__link *noted_calls, *noted_blocks;
 static uint64_t xbegun, xended;
 static bool xwanted; /* by somebody who has nothing in a queue */
 static uint64_t xoldest_guard;
+static bool xblocks_noted; /* noted_blocks is not empty */
 static struct wane__stack new_calls, due_calls, new_blocks, due_blocks;
 static uint64_t xcalls_added, xcalls_done;
 
@@ -58,11 +59,13 @@ static bool anything_waits(void) {
 }
 
 static void begin(void) {
+    /* First: whoever reads the number before it is raised, and pushed before that, is noted below. */
+    store_seq_cst(&xbegun, load_relaxed(&xbegun) + 1);
     store_relaxed(&xwanted, false);
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
     noted_calls = wane__stack_take(&new_calls);
     noted_blocks = wane__stack_take(&new_blocks);
-    store_release(&xbegun, load_relaxed(&xbegun) + 1);
+    store_relaxed(&xblocks_noted, noted_blocks != NULL);
     target = (__atomic_add_fetch(&wane__epoch, 1, __ATOMIC_ACQ_REL)) & ~WANE__EPOCH_FENCES; /* [order:guard] */
     wane__heavy();
     waiting = true;
@@ -146,6 +149,7 @@ static void end(void) {
     move_all(&due_calls, noted_calls);
     move_all(&due_blocks, noted_blocks);
     noted_calls = noted_blocks = NULL;
+    store_relaxed(&xblocks_noted, false);
     waiting = false;
     store_release(&xended, load_relaxed(&xbegun)); /* [order:safe] */
 }
@@ -273,6 +277,10 @@ static void calls_fork_child(uint32_t self) {
 void wane__blocks_add(struct wane__header *h) {
     wane__tsan_release(wane__payload_of(h));
     wane__stack_push(&new_blocks, (struct wane__link *)wane__payload_of(h));
+}
+
+bool wane__blocks_waiting(void) {
+    return load_acquire(&new_blocks.xtop) != NULL || load_acquire(&due_blocks.xtop) != NULL || load_relaxed(&xblocks_noted);
 }
 
 struct wane__link *wane__blocks_take_due(void) { return wane__stack_take(&due_blocks); }

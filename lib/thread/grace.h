@@ -50,7 +50,8 @@ void wane__calls_end(void);
 bool wane__calls_due(void); /* or being run */
 
 /* Blocks: added by any thread, to be freed when taken. */
-void wane__blocks_add(struct wane__header *h);
+void wane__blocks_add(struct wane__header *h); /* the caller wakes the collector thread */
+bool wane__blocks_waiting(void);
 struct wane__link *wane__blocks_take_due(void); /* links stand in the payloads */
 
 /* Age of the oldest guard that a grace period waits for, in ns; 0 when none does. */

@@ -46,13 +46,25 @@ static uint32_t free_ids;
 static size_t attached;
 static size_t late;
 
+/*
+ * The thread is in its exit. Whether another round comes cannot be known, since the record may have been taken in a late
+ * one: should none come, the record is taken back when the thread is gone.
+ */
+static void expect_exit(struct wane__record *r) {
+    pthread_mutex_lock(&registry);
+    if (load_relaxed(&r->xstate) == WANE__RECORD_ATTACHED) {
+        store_relaxed(&r->xstate, (uint32_t)WANE__RECORD_LATE);
+        store_relaxed(&late, late + 1);
+    }
+    pthread_mutex_unlock(&registry);
+}
+
 static void on_exit_round(void *arg) {
     struct wane__record *r = arg;
+    expect_exit(r);
     /* Not in the last round: there ThreadSanitizer takes its own state of the thread away. */
-    if (++r->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1) {
-        if (pthread_setspecific(exit_key, r) == 0)
-            return;
-    }
+    if (++r->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, r) == 0)
+        return;
     exit_over = true;
     if (wane__record_self() == r)
         wane__record_detach(r);

@@ -41,14 +41,16 @@ void wane__pause_briefly(void) {
 
 void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }
 
-void wane__sleep(bool (*anything_to_do)(void)) {
+void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__ASLEEP);
     wane__heavy();
     for (;;) {
         uint32_t bell = load_acquire(&xbell);
         if (anything_to_do() || load_acquire(&wane__xasleep) != WANE__ASLEEP)
             break;
-        wane__futex_wait(&xbell, bell, -1);
+        wane__futex_wait(&xbell, bell, limit_ns);
+        if (limit_ns >= 0)
+            break;
     }
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
 }
