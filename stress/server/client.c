@@ -84,13 +84,17 @@ static void pushed_append(struct client *c, struct str *s) {
 
 bool client_push(struct client *c, struct str *s) {
     pthread_mutex_lock(&c->lock);
-    bool open = !c->closed;
+    bool open = !c->closed && !c->overflow;
+    if (open && c->pushed_bytes + s->len > (size_t)atomic_load(&limits.max_output)) {
+        /* Its worker waits for room in the socket, which may never come: the end of it wakes the
+         * worker. */
+        open = false;
+        c->overflow = true;
+        atomic_fetch_add(&c->worker->count.closed_for_output, 1);
+        shutdown(c->fd, SHUT_RDWR);
+    }
     if (open) {
-        if (c->pushed_bytes + s->len > (size_t)atomic_load(&limits.max_output)) {
-            c->overflow = true;
-        } else if (!c->overflow) {
-            pushed_append(c, s);
-        }
+        pushed_append(c, s);
         atomic_store(&c->has_pushed, true);
         set_events(c, atomic_load(&c->events) | EPOLLOUT);
     }
@@ -98,16 +102,15 @@ bool client_push(struct client *c, struct str *s) {
     return open;
 }
 
-/* Moves the messages of other threads behind the replies. False: there were too many of them. */
-static bool take_pushed(struct client *c) {
+/* Moves the messages of other threads behind the replies. */
+static void take_pushed(struct client *c) {
     if (!atomic_load(&c->has_pushed)) {
-        return true;
+        return;
     }
     mm_guard_enter();
     pthread_mutex_lock(&c->lock);
     struct vec *v = mm_slot_take(&c->pushed);
     size_t n = c->n_pushed;
-    bool overflow = c->overflow;
     c->n_pushed = 0;
     c->pushed_bytes = 0;
     atomic_store(&c->has_pushed, false);
@@ -117,7 +120,6 @@ static bool take_pushed(struct client *c) {
         buffer_append(&c->out, str_bytes(mm_slot_held(&v->item[i])));
     }
     mm_release(v);
-    return !overflow;
 }
 
 static void free_buffers(struct client *c) {
@@ -197,10 +199,7 @@ static bool take_input(struct client *c) {
 
 /* Sends what the socket takes. False: the connection is over. */
 static bool flush(struct client *c) {
-    if (!take_pushed(c)) {
-        atomic_fetch_add(&c->worker->count.closed_for_output, 1);
-        return false;
-    }
+    take_pushed(c);
     while (buffer_used(&c->out) > 0) {
         ssize_t n = send(c->fd, c->out.at + c->out.start, buffer_used(&c->out), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) {

@@ -159,10 +159,6 @@ static void close_all(struct worker *w) {
     }
     buffer_free(&w->spare_in);
     free(w->spare_arg);
-    close(w->listen_fd);
-    close(w->epoll_fd);
-    close(w->wake_fd);
-    close(w->spare_fd);
 }
 
 static void *worker_main(void *arg) {
@@ -261,6 +257,13 @@ void net_end(void) {
     }
     for (unsigned i = 0; i < n_workers; i++) {
         pthread_join(workers[i].thread, NULL);
+    }
+    /* Only now: other workers may have used them for messages to this one's clients. */
+    for (unsigned i = 0; i < n_workers; i++) {
+        close(workers[i].listen_fd);
+        close(workers[i].epoll_fd);
+        close(workers[i].wake_fd);
+        close(workers[i].spare_fd);
         mm_root_free(workers[i].by_fd);
     }
     free(workers);
