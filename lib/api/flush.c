@@ -16,6 +16,7 @@
 #include "api/api.h"
 #include "base/option.h"
 #include "cycle/background.h"
+#include "cycle/generations.h"
 #include "life/apply.h"
 #include "os/clock.h"
 #include "thread/grace.h"
@@ -82,6 +83,17 @@ static bool wait_for_appliers(const struct flush *f) {
     return true;
 }
 
+/* What died while a collection held it is destroyed by that collection. */
+static bool wait_for_collection(const struct flush *f) {
+    uint32_t turn = wane__collection_turn();
+    while ((turn & 1) != 0 && wane__collection_turn() == turn) {
+        if (late(f))
+            return false;
+        nap();
+    }
+    return true;
+}
+
 static bool anything_left(void) {
     WANE__EACH_RECORD(r) {
         if (wane__queue_length(&r->kept) > 0 || wane__deferred_ready(r) > 0)
@@ -115,6 +127,7 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
         if (done && !anything_left())
             break;
     }
+    done = done && wait_for_collection(&f);
     /* Then what this thread kept itself, to the end: that is what its own passes made. */
     while (done && wane__queue_length(&r->kept) > 0)
         done = drain(&f, r);

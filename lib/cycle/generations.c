@@ -219,6 +219,8 @@ void wane__automatic_pause(int by) {
 }
 
 void wane__generations_fork_child(const struct wane__record *self) {
-    if (self == NULL || xclaim != self->id)
+    if (self == NULL || xclaim != self->id) {
         store_relaxed(&xclaim, 0u);
+        xturn += xturn & 1;
+    }
 }

@@ -13,6 +13,9 @@
 /* The collector thread, each round: collects if it is time. Returns whether it did. */
 bool wane__collect_if_due(struct wane__record *r);
 
+/* Odd while a collection runs, another number for each: who died while it held them is destroyed when that changes. */
+uint32_t wane__collection_turn(void);
+
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);
 
