@@ -123,11 +123,10 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
     r->may_run_queued = true;
     bool done = wait_for_grace(&f);
     for (int i = 0; done && i < PASSES_MAX; i++) {
-        done = pass(&f);
+        done = pass(&f) && wait_for_collection(&f); /* which may have kept units of what it let go */
         if (done && !anything_left())
             break;
     }
-    done = done && wait_for_collection(&f);
     /* Then what this thread kept itself, to the end: that is what its own passes made. */
     while (done && wane__queue_length(&r->kept) > 0)
         done = drain(&f, r);
