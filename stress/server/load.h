@@ -118,7 +118,7 @@ struct info {
     char backend[32];
     uint64_t rss, peak_rss, made, live, cycles, collections, collects, counts_live, stall_max_ns,
         stalls, longest_us;
-    uint64_t commands;
+    uint64_t clients;
 };
 void control_info(struct control *k, struct info *ret);
 void report_print(const struct info *before, const struct info *full, const struct info *after,

@@ -110,7 +110,7 @@ void control_info(struct control *k, struct info *ret) {
         .stall_max_ns = field(text, "mm_stall_max_ns"),
         .stalls = field(text, "mm_stalls"),
         .longest_us = field(text, "longest_batch_us"),
-        .commands = field(text, "total_commands_processed"),
+        .clients = field(text, "connected_clients"),
     };
     const char *at = strstr(text, "\nbackend:");
     if (at != NULL) {
