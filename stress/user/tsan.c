@@ -128,11 +128,22 @@ static void use_correctly(void) {
     wane_shutdown();
 }
 
-// Planted races.
+// Planted races. Both sides start together, so that no start or end of a thread orders them by
+// accident; by a relaxed counter, because for ThreadSanitizer a barrier orders whoever wakes up
+// late behind all that the others have done since.
+
+static int arrived, writer_is_done;
+
+static void start_together(void) {
+    __atomic_fetch_add(&arrived, 1, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < 2) {
+    }
+}
 
 static void *write_number(void *arg) {
+    start_together();
     for (int i = 0; i < 1000; i++) {
-        ((struct node *)arg)->number++;
+        (*(volatile uint64_t *)&((struct node *)arg)->number)++;
     }
     return NULL;
 }
@@ -147,12 +158,15 @@ static void race_on_a_payload(void) {
 }
 
 static void *write_what_is_published(void *arg) {
+    wane_thread_attach();
+    start_together();
     for (uint64_t i = 0; i < 20000; i++) {
         struct node *n = node_new(i);
         wane_slot_store(&place, n);
         n->number++;
         wane_release(n);
     }
+    __atomic_store_n(&writer_is_done, 1, __ATOMIC_RELAXED);
     return arg;
 }
 
@@ -160,7 +174,9 @@ static void *write_what_is_published(void *arg) {
 static void race_after_publication(void) {
     pthread_t t = start(write_what_is_published, NULL);
     uint64_t sum = 0;
-    for (int i = 0; i < 20000; i++) {
+    wane_thread_attach();
+    start_together();
+    while (!__atomic_load_n(&writer_is_done, __ATOMIC_RELAXED)) {
         wane_guard_enter();
         struct node *n = wane_slot_peek(&place);
         sum += n != NULL ? n->number : 0;
@@ -172,6 +188,8 @@ static void race_after_publication(void) {
 
 static uint64_t plain;
 static void *count_in_guards(void *arg) {
+    wane_thread_attach();
+    start_together();
     for (int i = 0; i < 20000; i++) {
         wane_guard_enter();
         plain++;
