@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <wane/guard.h>
 
+#include "life/quick.h"
 #include "life/weak.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
@@ -242,6 +243,47 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
     wane__free_block(r, h);
 }
 
+/*
+ * The same for types that have nothing but fixed slots, in one bracket: what the object was the last to refer to dies with
+ * it and goes on the list; other units are given up afterwards.
+ */
+static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__header *h, uint64_t w, bool may_call) {
+    struct wane__header *others[WANE__SLOTS_MAX];
+    size_t n = t->wane__private[WANE__TYPE_SLOTS_N], others_n = 0;
+    wane__mark(&r->head);
+    for (size_t i = 0; i < n; i++) {
+        wane_slot *s = (wane_slot *)(void *)((char *)wane__payload_of(h) + t->slots[i]);
+        void *obj = load_relaxed(&s->wane__target);
+        if (obj == NULL)
+            continue;
+        store_relaxed(&s->wane__target, NULL);
+        if (likely(wane__quick_last(r, wane__header_of(obj))))
+            put(&r->xdead, wane__header_of(obj));
+        else
+            others[others_n++] = wane__header_of(obj);
+    }
+    if (wane__type_has(t, WANE__TRAIT_TRACKED))
+        wane__tally(r->xtracked_deaths, 1);
+    wane__tally(r->xdeaths, 1);
+    wane__tally(r->xdeath_bytes, wane__heap_block_size(h));
+    store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
+    store_relaxed(&h->shared, w | WANE__FREED);        /* LIVE is gone: nobody else writes the word but in vain */
+    wane__heap_free(&r->heap, h);
+    wane__bracket_leave(&r->head);
+    if (unlikely(r->wake_wanted)) {
+        r->wake_wanted = false;
+        wane__wake();
+    }
+    for (size_t i = 0; i < others_n; i++)
+        wane__let_go(r, others[i], may_call, "death of its referrer");
+}
+
+/* Weak references, and sanitizers that want to be told, make it less simple. */
+static bool is_simple(const wane_type *t, uint64_t w) {
+    return (t->wane__private[WANE__TYPE_TRAITS] & (WANE__TRAIT_SIMPLE | WANE__TRAIT_LIBRARY)) == WANE__TRAIT_SIMPLE &&
+           !wane__word_has(w, WANE__WEAKREFD) && __tsan_release == NULL;
+}
+
 void wane__reap(struct wane__record *r, bool may_call) {
     may_call = may_call && wane__may_call(r);
     for (;;) {
@@ -255,7 +297,10 @@ void wane__reap(struct wane__record *r, bool may_call) {
         store_relaxed(&r->xdead, load_relaxed(&dead->next));
         struct wane__header *h = (struct wane__header *)(void *)dead;
         uint64_t w = load_relaxed(&h->shared);
-        if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(wane__type_of(w), WANE__TRAIT_CALLS)))
+        wane_type *t = wane__type_of(w);
+        if (likely(is_simple(t, w)))
+            destroy_simple(r, t, h, w, may_call);
+        else if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(t, WANE__TRAIT_CALLS)))
             hand_over(r, h);
         else
             destroy(r, h, w, may_call);

@@ -8,6 +8,7 @@
 #include <wane/object.h>
 
 #include "life/apply.h"
+#include "life/quick.h"
 #include "thread/mode.h"
 
 static void release(struct wane__header *h, const char *operation) {
@@ -24,17 +25,14 @@ static void release(struct wane__header *h, const char *operation) {
  * not come here.
  */
 
-/*
- * The owner's last unit of an object whose death is nothing but the end of its memory and whose `shared` is as at birth:
- * nobody else can look at it.
- */
-static inline bool quick_death(struct wane__record *r, struct wane__header *h) {
+/* The owner's last unit, as wane__quick_last, of an object whose death is nothing but the end of its memory. */
+static inline bool quick_end(struct wane__record *r, struct wane__header *h) {
     const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
     wane__bracket_enter(&r->head);
     uint64_t w = load_acquire(&h->shared); /* [order:count] */
-    bool dies = load_relaxed(&h->owner) == r->id && load_relaxed(&h->local) == 1 &&
+    bool ends = load_relaxed(&h->owner) == r->id && load_relaxed(&h->local) == 1 &&
                 load_relaxed(&h->candidate) == WANE__CANDIDATE_PLAIN && (w & all_but_type) == WANE__LIVE;
-    if (likely(dies)) {
+    if (likely(ends)) {
         store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
         store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED | WANE__FREED);
         wane__tally(r->xdeaths, 1);
@@ -42,6 +40,17 @@ static inline bool quick_death(struct wane__record *r, struct wane__header *h) {
         wane__heap_free(&r->heap, h);
     }
     wane__bracket_leave(&r->head);
+    return ends;
+}
+
+static bool quick_death(struct wane__record *r, struct wane__header *h) {
+    wane__bracket_enter(&r->head);
+    bool dies = wane__quick_last(r, h);
+    if (dies)
+        wane__bury(r, h);
+    wane__bracket_leave(&r->head);
+    if (dies)
+        wane__reap(r, true);
     return dies;
 }
 
@@ -60,9 +69,14 @@ static inline bool quick_drop(struct wane__thread *t, struct wane__header *h) {
 
 static __attribute__((noinline)) void release_any(struct wane__header *h) { release(h, "wane_release"); }
 
-static __attribute__((noinline)) void release_own(struct wane__record *r, struct wane__header *h) {
-    if (unlikely(!quick_death(r, h))) {
+static __attribute__((noinline)) void release_others(struct wane__record *r, struct wane__header *h) {
+    if (!quick_death(r, h))
         release_any(h);
+}
+
+static __attribute__((noinline)) void release_own(struct wane__record *r, struct wane__header *h) {
+    if (unlikely(!quick_end(r, h))) {
+        release_others(r, h);
     } else if (unlikely(r->wake_wanted)) {
         r->wake_wanted = false;
         wane__wake();

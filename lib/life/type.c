@@ -14,8 +14,6 @@
 
 #include "thread/wake.h"
 
-#define SLOTS_MAX 32
-
 wane_type *wane__types[WANE__TYPES];
 
 /* Leaf lock: registration, forgetting. */
@@ -28,8 +26,8 @@ static char this_copy;
 static size_t count_slots(const wane_type *t) {
     size_t n = 0;
     while (t->slots != NULL && t->slots[n] != WANE_SLOTS_END) {
-        if (n == SLOTS_MAX)
-            wane__fatal("type \"%s\" at %p: more than %d slots, or no WANE_SLOTS_END", t->name, (void *)t, SLOTS_MAX);
+        if (n == WANE__SLOTS_MAX)
+            wane__fatal("type \"%s\" at %p: more than %d slots, or no WANE_SLOTS_END", t->name, (void *)t, WANE__SLOTS_MAX);
         size_t offset = t->slots[n++];
         if (offset % sizeof(wane_slot) != 0)
             wane__fatal("type \"%s\" at %p: slot at offset %zu is not aligned", t->name, (void *)t, offset);
@@ -49,6 +47,8 @@ static uintptr_t traits_of(const wane_type *t, size_t slots) {
     }
     if (t->destroy != NULL)
         traits |= WANE__TRAIT_CALLS;
+    else if (t->trace == NULL && (t->flags & WANE_TYPE_EXTRA_SLOTS) == 0)
+        traits |= WANE__TRAIT_SIMPLE;
     if ((t->flags & WANE_TYPE_SHARED) != 0)
         traits |= WANE__TRAIT_MERGED;
     return traits;
@@ -76,7 +76,7 @@ static void describe(wane_type *t, uint32_t id) {
     p[WANE__TYPE_CLASS] = wane__heap_class(block);
     p[WANE__TYPE_BIRTH] = (uint64_t)id << WANE__TYPE_SHIFT | WANE__LIVE | (t->finalize != NULL ? WANE__FINAL_DUE : 0);
     uint64_t candidate = (traits & WANE__TRAIT_TRACKED) != 0 ? 0 : WANE__CANDIDATE_NEVER;
-    if ((traits & ~WANE__TRAIT_MERGED) == 0)
+    if ((traits & ~WANE__TRAIT_MERGED) == WANE__TRAIT_SIMPLE)
         candidate = WANE__CANDIDATE_PLAIN;
     p[WANE__TYPE_FIRST] = candidate << 16;
     bool quick = (traits & (WANE__TRAIT_MERGED | WANE__TRAIT_LIBRARY)) == 0 && block <= WANE__HEAP_ZERO_QUICK;

@@ -11,6 +11,7 @@
 #include "count/word.h"
 
 #define WANE__TYPES 65536
+#define WANE__SLOTS_MAX 32 /* at fixed offsets */
 
 /* The places of wane_type.wane__private. Written under the lock of registration, before the id is published. */
 enum {
@@ -31,6 +32,7 @@ enum {
     WANE__TRAIT_CALLS = 4,    /* has `destroy`: its death runs user code */
     WANE__TRAIT_MERGED = 8,   /* born without owner */
     WANE__TRAIT_LIBRARY = 16, /* the library's own: not counted as live */
+    WANE__TRAIT_SIMPLE = 32,  /* dies of itself: at most slots at fixed offsets to empty, no `destroy` */
 };
 
 /* By id, atomic. */
