@@ -28,19 +28,21 @@ bool wane__vector_grow(void **items, size_t *room, size_t n, size_t size) {
 
 uint32_t wane__table_find(const struct wane__header *h) {
     struct wane__page *page = wane__page_of(h);
-    const uint32_t *side = page->side;
+    const uint32_t *side = load_relaxed(&page->side);
     return side == NULL ? WANE__NO_SUSPECT : side[wane__page_index(page, h)] - 1;
 }
 
 static uint32_t *side_of(struct wane__table *t, struct wane__page *page) {
-    if (page->side != NULL)
-        return page->side;
+    uint32_t *side = load_relaxed(&page->side);
+    if (side != NULL)
+        return side;
     if (!wane__vector_grow((void **)&t->pages, &t->pages_room, t->pages_n, sizeof *t->pages))
         return NULL;
-    page->side = calloc(page->capacity, sizeof(uint32_t));
-    if (page->side != NULL)
+    side = calloc(page->capacity, sizeof *side);
+    if (side != NULL)
         t->pages[t->pages_n++] = page;
-    return page->side;
+    store_release(&page->side, (void *)side); /* [order:side] */
+    return side;
 }
 
 uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint8_t flags) {
@@ -69,10 +71,8 @@ void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uin
 }
 
 void wane__table_free(struct wane__table *t) {
-    for (size_t i = 0; i < t->pages_n; i++) {
-        free(t->pages[i]->side);
-        t->pages[i]->side = NULL;
-    }
+    for (size_t i = 0; i < t->pages_n; i++)
+        free(swap_acq_rel(&t->pages[i]->side, NULL)); /* [order:side]; NULL: the page was given back meanwhile */
     free(t->pages);
     free(t->suspects);
     free(t->edges);

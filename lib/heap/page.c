@@ -54,7 +54,7 @@ void wane__page_init(struct wane__page *page, unsigned cls, size_t block_size, b
     page->place = WANE__AT_NOWHERE;
     page->cls = (uint8_t)cls;
     page->tracked = tracked;
-    page->side = NULL;
+    store_relaxed(&page->side, NULL);
     store_relaxed(&page->xblock_size, block_size);
     store_relaxed(&page->xtouched, 0);
     if (cls == WANE__CLASS_LARGE) {

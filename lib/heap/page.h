@@ -52,7 +52,7 @@ struct wane__page {
     uint8_t tracked;
     uint8_t xstate;
     struct wane__link notify; /* on one heap's stack while xremote says so; large: on the retired stack */
-    void *side;               /* the collector's */
+    void *side;               /* the collector's, malloc'ed; atomic: whoever takes it out frees it */
     size_t xblock_size;        /* of a large one: changes when its run is used again */
     uint32_t reciprocal; /* of block_size: ceil(2^32 / block_size) */
     uint16_t capacity;

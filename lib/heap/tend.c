@@ -16,6 +16,8 @@
  */
 #include "heap/tend.h"
 
+#include <stdlib.h>
+
 #include "base/check.h"
 #include "heap/arena.h"
 #include "heap/orphan.h"
@@ -49,6 +51,18 @@ static void pass_tokens(void) {
     wane__orphan_drain();
 }
 
+/* A collection that looked at objects of the page, all dead by now, has not ended. */
+static void forget_side(struct wane__page *page) { free(swap_acq_rel(&page->side, NULL)); /* [order:side] */ }
+
+static void give_retired(struct wane__page *page, uint64_t now_ns) {
+    if (page->run == 0 && load_relaxed(&page->side) != NULL) {
+        wane__tend_retire(page); /* the page entry goes with the mapping, and the collection knows it */
+        return;
+    }
+    forget_side(page);
+    wane__arena_give(page, now_ns, false);
+}
+
 static void run(void (*bracket_wait)(void *), void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
     (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
     pass_tokens();
@@ -61,12 +75,13 @@ static void run(void (*bracket_wait)(void *), void *arg, uint64_t now_ns, uint64
     while (idle != NULL) {
         struct wane__page *page = idle;
         idle = page->next;
+        forget_side(page);
         wane__arena_give(page, now_ns, pressure && !all);
     }
     while (retired != NULL) {
         struct wane__page *page = wane__page_of_notify(retired);
         retired = retired->next;
-        wane__arena_give(page, now_ns, false);
+        give_retired(page, now_ns);
     }
     wane__arena_sweep(now_ns, delay_ns);
 }
