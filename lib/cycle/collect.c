@@ -37,8 +37,10 @@ static void make_candidate_again(struct wane__header *h, unsigned age) {
 void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool again) {
     struct wane__header *h = s->h;
     unsigned age = load_relaxed(&h->age) & 3;
-    if (age < WANE__OLDEST)
-        store_relaxed(&h->age, (uint8_t)++age);
+    if (age < WANE__OLDEST) {
+        store_relaxed(&h->age, (uint8_t)(load_relaxed(&h->age) + 1));
+        age++;
+    }
     /* Only a collection that looked at everything discharges a mark: an older object may hold this one, and be dead. */
     if (again || ((s->flags & WANE__SUSPECT_ROOT) != 0 && c->generation < WANE__OLDEST))
         make_candidate_again(h, age);

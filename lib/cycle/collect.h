@@ -11,6 +11,7 @@
 #include "life/type.h"
 
 #define WANE__OLDEST 2
+#define WANE__AGE_KEPT 4u /* in `age`: was reported as unreachable and kept */
 
 struct wane__collection {
     struct wane__record *r; /* of the thread that collects */
@@ -52,6 +53,9 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
 static inline bool wane__in_doubt(const struct wane__suspect *s) {
     return (s->flags & (WANE__SUSPECT_HELD | WANE__SUSPECT_GONE)) == 0;
 }
+
+/* Lets all go that are dropped and still the collector's. Does nothing when memory ran out. */
+void wane__let_dropped_live(struct wane__collection *c, bool again);
 
 /* Drops from R what the suspects in c->list reach by recorded edges, them included. */
 void wane__drop_reach(struct wane__collection *c);

@@ -6,6 +6,7 @@
 #include <wane/guard.h>
 
 #include "cycle/collect.h"
+#include "life/apply.h"
 #include "life/weak.h"
 
 /* Takes FINAL_DUE and, in the same step, a unit to run the finalizer under. */
@@ -16,6 +17,17 @@ static bool take_final(struct wane__header *h) {
             return false;
     } while (!cas_weak_acq_rel(&h->shared, &w, (w & ~WANE__FINAL_DUE) + WANE__COUNT_ONE)); /* [order:count] */
     return true;
+}
+
+/* What finalizers removed from slots would look like units from outside. */
+static void apply_own(struct wane__collection *c) {
+    struct wane__record *r = c->r;
+    wane__wait_for_grace(c);
+    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, true) > 0) {
+    }
+    uint64_t kept = load_relaxed(&r->kept.xtail);
+    while (load_relaxed(&r->kept.xhead) < kept && wane__settle(r, r, kept, true, true) > 0) {
+    }
 }
 
 bool wane__run_finalizers_of_garbage(struct wane__collection *c) {
@@ -30,6 +42,8 @@ bool wane__run_finalizers_of_garbage(struct wane__collection *c) {
         wane__release(c->r, h, true, "wane_gc_collect");
         wane__reap(c->r, true);
     }
+    if (any)
+        apply_own(c);
     return any;
 }
 
@@ -51,11 +65,7 @@ void wane__close_weak(struct wane__collection *c) {
         wane__list_add(c, (uint32_t)i);
     }
     wane__drop_reach(c);
-    for (size_t i = 0; i < t->n; i++) {
-        struct wane__suspect *s = &t->suspects[i];
-        if ((s->flags & WANE__SUSPECT_GONE) == 0 && (s->flags & WANE__SUSPECT_HELD) != 0)
-            wane__let_live(c, s, true);
-    }
+    wane__let_dropped_live(c, true);
 }
 
 struct emptying {

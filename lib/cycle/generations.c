@@ -20,6 +20,9 @@
 #include "thread/grace.h"
 #include "thread/wake.h"
 
+/* While others go on making garbage, passes do not end by themselves. */
+#define PASSES_MAX 4
+
 /* One collection at a time: the id of the thread that has the claim. It guards what follows, but for the x fields. */
 static uint32_t xclaim;
 static int64_t xnet_then;      /* tracked objects alive after the last collection */
@@ -57,6 +60,12 @@ uint32_t wane__collection_turn(void) {
     uint32_t turn = load_acquire(&xturn); /* [order:applying] */
     wane__tsan_acquire(&xclaim);
     return turn;
+}
+
+static uint64_t tracked_births(void) {
+    uint64_t n = 0;
+    WANE__EACH_RECORD(r) n += load_relaxed(&r->xtracked_births);
+    return n;
 }
 
 static int64_t net_new(void) {
@@ -163,14 +172,18 @@ int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret
         generation = WANE__OLDEST;
     memset(ret, 0, sizeof *ret);
     size_t found;
+    unsigned passes = 0;
+    uint64_t births;
     do { /* what hung on garbage may be garbage now */
+        births = tracked_births();
         struct wane__findings f = collect_claimed(r, generation, full);
         found = f.collected;
         aborted = f.aborted;
         ret->collected += f.collected;
-        ret->uncollectable = f.uncollectable;
+        ret->uncollectable += f.uncollectable;
         ret->candidates += f.candidates;
-    } while (found > 0 && !aborted && generation == WANE__OLDEST);
+    } while (found > 0 && !aborted && generation == WANE__OLDEST &&
+             (++passes < PASSES_MAX || births == tracked_births()));
     wane__tally(xstats[generation].collections, 1);
     unclaim();
     ret->phase = WANE_GC_STOP;

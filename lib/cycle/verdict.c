@@ -112,24 +112,52 @@ void wane__drop_reach(struct wane__collection *c) {
     }
 }
 
-void wane__judge(struct wane__collection *c) {
+static bool kept(const struct wane__suspect *s) {
+    return (wane__type_of(load_relaxed(&s->h->shared))->flags & WANE_TYPE_UNCOLLECTABLE) != 0;
+}
+
+/* Drops all of W that are so, and what they reach. */
+static void drop_all(struct wane__collection *c, bool (*which)(const struct wane__suspect *s)) {
     struct wane__table *t = &c->table;
     for (size_t i = 0; i < t->n && !t->failed; i++) {
         struct wane__suspect *s = &t->suspects[i];
-        if (!wane__in_doubt(s))
-            continue;
-        bool kept = (wane__type_of(load_relaxed(&s->h->shared))->flags & WANE_TYPE_UNCOLLECTABLE) != 0;
-        if (!acquitted(s) && !kept)
+        if (!wane__in_doubt(s) || !which(s))
             continue;
         s->flags |= WANE__SUSPECT_HELD;
         wane__list_add(c, (uint32_t)i);
     }
-    if (t->failed)
-        return;
-    wane__drop_reach(c);
-    for (size_t i = 0; i < t->n; i++) {
+    if (!t->failed)
+        wane__drop_reach(c);
+}
+
+void wane__let_dropped_live(struct wane__collection *c, bool again) {
+    struct wane__table *t = &c->table;
+    for (size_t i = 0; i < t->n && !t->failed; i++) {
         struct wane__suspect *s = &t->suspects[i];
         if ((s->flags & WANE__SUSPECT_GONE) == 0 && (s->flags & WANE__SUSPECT_HELD) != 0)
-            wane__let_live(c, s, true);
+            wane__let_live(c, s, again);
     }
+}
+
+/* Those that are dropped now are unreachable: reported once. */
+static void note_kept(struct wane__collection *c) {
+    for (size_t i = 0; i < c->table.n; i++) {
+        const struct wane__suspect *s = &c->table.suspects[i];
+        if ((s->flags & (WANE__SUSPECT_GONE | WANE__SUSPECT_HELD)) != WANE__SUSPECT_HELD)
+            continue;
+        uint8_t age = load_relaxed(&s->h->age);
+        if ((age & WANE__AGE_KEPT) != 0)
+            continue;
+        store_relaxed(&s->h->age, (uint8_t)(age | WANE__AGE_KEPT));
+        c->uncollectable++;
+    }
+}
+
+void wane__judge(struct wane__collection *c) {
+    drop_all(c, acquitted);
+    wane__let_dropped_live(c, true);
+    drop_all(c, kept);
+    if (!c->table.failed)
+        note_kept(c);
+    wane__let_dropped_live(c, false);
 }
