@@ -3,9 +3,8 @@
 /*
  * bench/bench.h: what a row of the table is, and how a cell of it is timed.
  *
- * A row has one column for each thing that is compared; the first one is ours. A cell runs in a process of its own,
- * forked from a parent that has touched neither the library nor a peer, so that no column sees what another one left
- * in the heap. Each round runs every cell once, in turn: A B C A B C. Ratios are those of one round, then the median.
+ * A row has one column for each thing that is compared; the first one is ours. A cell runs in a process of its own, so
+ * that no column sees what another one left in the heap. Each round runs every cell once, in turn: A B C A B C. Ratios are those of one round, then the median.
  *
  * A cell times itself:
  *

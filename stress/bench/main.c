@@ -4,7 +4,9 @@
  * bench/main.c: the one command. Runs every cell of every row in a process of its own, row by row, each row's columns
  * in turn, round after round, and prints the table.
  *
- * This process never calls the library or a peer. A cell that crashes or hangs is shown as failed; the others go on.
+ * This process never calls the library or a peer. Each cell is a fresh execution of the program (the hidden option
+ * --cell), so that it has an address space of its own: where the stack happens to lie can double a figure. A cell
+ * that crashes or hangs is shown as failed; the others go on.
  */
 #include "peers.h"
 #include "table.h"
@@ -28,6 +30,7 @@ struct options {
     const char *only[16];
     int only_count;
     const char *json;
+    const char *cell;
     double idle_s;
     int clock;
 };
@@ -63,13 +66,42 @@ _Noreturn static void run_cell(const struct options *o, const bench_row *row, in
     _exit(0);
 }
 
-static bool measure(const struct options *o, const bench_row *row, int column, struct bench_figure *shared) {
+/* Parent and child share the figure through a file in memory, whose descriptor the child inherits. */
+static struct bench_figure *map_figure(int fd) {
+    void *p = mmap(NULL, sizeof(struct bench_figure), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        bench_fail("no memory");
+    return p;
+}
+
+_Noreturn static void run_named_cell(const struct options *o) {
+    char key[64];
+    int column, fd;
+    if (sscanf(o->cell, "%63[^/]/%d/%d", key, &column, &fd) != 3 || column < 0 || column >= BENCH_COLUMNS)
+        bench_fail("no such cell");
+    for (size_t g = 0; g < GROUPS; g++)
+        for (const bench_row *row = groups[g]; row->key != NULL; row++)
+            if (strcmp(row->key, key) == 0 && row->columns[column].run != NULL)
+                run_cell(o, row, column, map_figure(fd));
+    bench_fail("no such cell");
+}
+
+_Noreturn static void become_cell(const struct options *o, const bench_row *row, int column, int fd) {
+    char cell[96], idle[32];
+    snprintf(cell, sizeof(cell), "--cell=%s/%d/%d", row->key, column, fd);
+    snprintf(idle, sizeof(idle), "--idle-seconds=%g", o->idle_s);
+    const char *args[] = {"wane_bench", cell, idle, o->quick ? "--quick" : NULL, NULL};
+    execv("/proc/self/exe", (char **)(uintptr_t)args);
+    bench_fail("exec: %s", strerror(errno));
+}
+
+static bool measure(const struct options *o, const bench_row *row, int column, int fd, struct bench_figure *shared) {
     memset(shared, 0, sizeof(*shared));
     pid_t child = fork();
     if (child < 0)
         bench_fail("fork: %s", strerror(errno));
     if (child == 0)
-        run_cell(o, row, column, shared);
+        become_cell(o, row, column, fd);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
@@ -106,13 +138,13 @@ static void collect_rows(const struct options *o, struct bench_table *t) {
         bench_fail("no row has that name; --list shows them");
 }
 
-static void run_round(const struct options *o, struct bench_table *t, int round, struct bench_figure *shared) {
+static void run_round(const struct options *o, struct bench_table *t, int round, int fd, struct bench_figure *shared) {
     for (size_t i = 0; i < t->count; i++) {
         struct row_samples *s = &t->rows[i];
         for (int c = 0; c < BENCH_COLUMNS && s->row->columns[c].name != NULL; c++) {
             if (s->row->columns[c].run == NULL)
                 continue;
-            bool ok = measure(o, s->row, c, shared);
+            bool ok = measure(o, s->row, c, fd, shared);
             s->cell[c].failures += !ok;
             s->cell[c].cpu[round] = shared->cpu / s->row->per_unit;
             s->cell[c].wall[round] = shared->wall / s->row->per_unit;
@@ -155,7 +187,8 @@ static void parse(struct options *o, int argc, char **argv) {
         {"rounds", required_argument, NULL, 'r'}, {"quick", no_argument, NULL, 'q'},
         {"only", required_argument, NULL, 'o'},   {"json", required_argument, NULL, 'j'},
         {"clock", required_argument, NULL, 'c'},  {"idle-seconds", required_argument, NULL, 'i'},
-        {"list", no_argument, NULL, 'l'},         {NULL, 0, NULL, 0},
+        {"list", no_argument, NULL, 'l'},         {"cell", required_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'r')
@@ -166,6 +199,8 @@ static void parse(struct options *o, int argc, char **argv) {
             o->only[o->only_count++] = optarg;
         else if (c == 'j')
             o->json = optarg;
+        else if (c == 'x')
+            o->cell = optarg;
         else if (c == 'c')
             parse_clock(o, optarg);
         else if (c == 'i')
@@ -187,14 +222,16 @@ int main(int argc, char **argv) {
         o.rounds = 1;
         o.idle_s = 0.1;
     }
-    struct bench_figure *shared =
-        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
+    if (o.cell != NULL)
+        run_named_cell(&o);
+    int fd = memfd_create("figure", 0);
+    if (fd < 0 || ftruncate(fd, sizeof(struct bench_figure)) != 0)
         bench_fail("no memory");
+    struct bench_figure *shared = map_figure(fd);
     struct bench_table t = {.rounds = o.rounds, .quick = o.quick, .clock = o.clock};
     collect_rows(&o, &t);
     for (int round = 0; round < o.rounds; round++) {
-        run_round(&o, &t, round, shared);
+        run_round(&o, &t, round, fd, shared);
         if (!o.quick)
             fprintf(stderr, "round %d of %d done\n", round + 1, o.rounds);
     }
