@@ -26,11 +26,14 @@
 #define NAP_NS 50000
 #define HOLD_EVERY 4 /* births that needed a page */
 
+/* An allowance ends when the bound is met again, not only when it is used up. */
 static bool over_bound(struct wane__record *r) {
-    uint64_t limit = (uint64_t)wane__option(deferred_bytes);
-    if (limit < r->allowance)
-        limit = r->allowance;
-    return wane__bytes_waiting(r) + wane__dead_bytes() > limit;
+    uint64_t waits = wane__bytes_waiting(r) + wane__dead_bytes();
+    if (waits > (uint64_t)wane__option(deferred_bytes))
+        return waits > r->allowance;
+    if (unlikely(r->allowance != 0))
+        r->allowance = 0;
+    return false;
 }
 
 static void help(struct wane__record *r, bool may_call) {
