@@ -216,15 +216,18 @@ API_UNUSED static void api_dies_with(void (*fn)(void *), void *arg, const char *
     CHECK_MSG(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGABRT,
               "child did not abort (wait status %#x), it said: %s", (unsigned)end.status, end.said);
     const char *want[] = {a, b, c};
-    char *rest = strdup(end.said);
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        bool all = true;
+    char *copy = strdup(end.said);
+    char *rest = copy;
+    bool found = false;
+    for (char *line; !found && (line = strsep(&rest, "\n")) != NULL;) {
+        found = true;
         for (size_t i = 0; i < 3; i++) {
-            all = all && (want[i] == NULL || strstr(line, want[i]) != NULL);
+            found = found && (want[i] == NULL || strstr(line, want[i]) != NULL);
         }
-        if (all) {
-            return;
-        }
+    }
+    free(copy);
+    if (found) {
+        return;
     }
     test_fail(__FILE__, __LINE__, "child aborted without a line with \"%s\", \"%s\", \"%s\": %s",
               a != NULL ? a : "", b != NULL ? b : "", c != NULL ? c : "", end.said);

@@ -27,6 +27,45 @@ TEST(calls_of_one_thread_run_in_order) {
     }
 }
 
+// One that takes long is still running when the next are due, and others want to run them.
+static void note_slowly(void *arg) {
+    test_sleep_ns(2 * API_MS);
+    note(arg);
+}
+
+static _Atomic(bool) order_is_known;
+
+static void *flush_beside(void *unused) {
+    while (!atomic_load(&order_is_known)) {
+        CHECK_EQ_INT(wane_flush(), 0);
+        wane_poll();
+    }
+    return unused;
+}
+
+TEST(slow_calls_keep_their_order) {
+    pthread_t flushers[2];
+    atomic_store(&ran, 0);
+    for (int i = 0; i < 2; i++) {
+        flushers[i] = api_thread(flush_beside, NULL);
+    }
+    for (size_t i = 0; i < 300; i++) {
+        CHECK_EQ_INT(wane_defer(i % 10 == 0 ? note_slowly : note, (void *)(uintptr_t)i), 0);
+        if (i % 10 == 5) {
+            test_sleep_ns(API_MS / 2);
+        }
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&ran), 300);
+    atomic_store(&order_is_known, true);
+    for (int i = 0; i < 2; i++) {
+        api_join(flushers[i]);
+    }
+    for (size_t i = 0; i < 300; i++) {
+        CHECK_EQ_UINT(order[i], i);
+    }
+}
+
 static wane_defer_node nodes[CALLS];
 
 TEST(both_forms_share_one_order) {
