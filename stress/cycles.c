@@ -17,8 +17,9 @@ enum { FAN = 3, PLACES = 24, HELD = 8, SHELF = 7 };
 struct knot {
     struct mark mark;
     wane_slot to[FAN];
-    unsigned saves;     // how often the finalizer brings it back
-    wane_slot *shelf;   // of shelves: SHELF slots in malloc'ed memory
+    unsigned saves;  // how often the finalizer brings it back
+    // Of shelves: SHELF slots in malloc'ed memory. A collection may see the object before it has them.
+    _Atomic(wane_slot *) shelf;
     uint64_t *memory;
 };
 
@@ -62,7 +63,8 @@ static void knot_finalize(void *self) {
 
 static void shelf_trace(void *self, wane_visitor *v) {
     struct knot *k = self;
-    wane_visit_n(v, k->shelf, SHELF);
+    wane_slot *shelf = atomic_load(&k->shelf);
+    wane_visit_n(v, shelf, shelf != NULL ? SHELF : 0);
 }
 
 #define KNOT_TYPE(name_, ...)                                                                      \
