@@ -20,6 +20,7 @@
 #include "life/apply.h"
 #include "os/clock.h"
 #include "thread/grace.h"
+#include "thread/mode.h"
 
 /* While others go on deferring, passes over all queues do not end by themselves: after so many, no more of them. */
 #define PASSES_MAX 64
@@ -38,6 +39,7 @@ static void nap(void) {
 }
 
 static bool wait_for_grace(const struct flush *f) {
+    wane__heavy(); /* this thread's last push is noted by any period that begins after the next line */
     uint64_t begun = wane__grace_begun();
     for (;;) {
         enum wane__grace state = wane__grace_step();
@@ -45,6 +47,7 @@ static bool wait_for_grace(const struct flush *f) {
             return true;
         if (late(f))
             return false;
+        wane__record_reap_late(); /* one of them may have ended inside a guard */
         if (!wane__work(f->r, false))
             nap();
         else if (wane__grace_ended() <= begun)
@@ -116,22 +119,41 @@ static bool pass(const struct flush *f) {
     return wait_for_appliers(f);
 }
 
-static int flush(struct wane__record *r, int64_t timeout_ns) {
-    struct flush f = {.r = r, .deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns};
-    int saved = errno;
-    bool queued = r->may_run_queued;
-    r->may_run_queued = true;
-    bool done = wait_for_grace(&f);
+/* One flush at a time; false: too late. */
+static bool wait_for_turn(const struct flush *f) {
+    while (!wane__work_claim(f->r->id)) {
+        if (late(f))
+            return false;
+        nap();
+    }
+    return true;
+}
+
+static bool passes(const struct flush *f) {
+    bool done = wait_for_grace(f);
     for (int i = 0; done && i < PASSES_MAX; i++) {
-        done = pass(&f) && wait_for_collection(&f); /* which may have kept units of what it let go */
+        done = pass(f) && wait_for_collection(f); /* which may have kept units of what it let go */
         if (done && !anything_left())
             break;
     }
     /* Then what this thread kept itself, to the end: that is what its own passes made. */
-    while (done && wane__queue_length(&r->kept) > 0)
-        done = drain(&f, r);
-    wane__reap(r, true);
-    r->may_run_queued = queued;
+    while (done && wane__queue_length(&f->r->kept) > 0)
+        done = drain(f, f->r);
+    wane__reap(f->r, true);
+    return done;
+}
+
+static int flush(struct wane__record *r, int64_t timeout_ns) {
+    struct flush f = {.r = r, .deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns};
+    int saved = errno;
+    bool done = false;
+    if (wait_for_turn(&f)) {
+        bool queued = r->may_run_queued;
+        r->may_run_queued = true;
+        done = passes(&f);
+        r->may_run_queued = queued;
+        wane__work_unclaim();
+    }
     errno = saved;
     return done ? 0 : -ETIMEDOUT;
 }

@@ -61,6 +61,7 @@ static void fork_child(void) {
     wane__type_fork_release();
     wane__collect_fork_child(self);
     wane__generations_fork_child(self);
+    wane__work_fork_child(self);
     wane__background_fork_child();
     wane__collector_unlock();
     wane__barrier_init(!wane__fences_on());

@@ -8,6 +8,7 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "thread/mode.h"
 #include "thread/record.h"
 
 /* `candidate` of objects of untracked types, which are never candidates. */
@@ -30,7 +31,7 @@ static inline void wane__make_candidate(struct wane__header *h) {
         return;
     store_relaxed(&h->candidate, (uint8_t)1);
     uint8_t *dirty = &wane__marks_of(h)->xdirty[load_relaxed(&h->age) & 3];
-    if (load_relaxed(dirty) == 0)
+    if (load_relaxed(dirty) == 0 || wane__fences_on()) /* without membarrier a load here may be too early */
         store_relaxed(dirty, (uint8_t)1);
 }
 

@@ -54,8 +54,7 @@ static void rest(bool did) {
         int64_t delay = wane__option(trim_delay_ms) * 1000000;
         wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS);
     } else {
-        quiet = 0;
-        wane__sleep(anything_to_do, -1);
+        wane__sleep(anything_to_do, wane__age_delay());
     }
 }
 

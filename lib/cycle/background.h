@@ -26,6 +26,14 @@ uint64_t wane__background_cpu(void);
 /* One round of the collector's work for all records: returns whether anything was done. r is applying nothing. */
 bool wane__work(struct wane__record *r, bool silent_only);
 
+/*
+ * A flush has the work to itself: the collector thread does none meanwhile, so that what a death keeps is in the
+ * flushing thread's own queue and not in hands that it would have to wait for again and again.
+ */
+bool wane__work_claim(uint32_t id);
+void wane__work_unclaim(void);
+void wane__work_fork_child(const struct wane__record *self);
+
 /* Gives memory back: what is empty (all = at once, else after trim_delay_ms). Returns bytes for all. */
 size_t wane__give_back(bool all, bool *ret_more);
 

@@ -44,11 +44,13 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
     /* Only a collection that looked at everything discharges a mark: an older object may hold this one, and be dead. */
     if (again || ((s->flags & WANE__SUSPECT_ROOT) != 0 && c->generation < WANE__OLDEST))
         make_candidate_again(h, age);
-    s->flags |= WANE__SUSPECT_GONE;
     uint64_t mine = WANE__PINNED;
     if ((s->flags & WANE__SUSPECT_ARMED) != 0)
         mine |= WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
-    if (!wane__word_has(and_acq_rel(&h->shared, ~mine), WANE__LIVE)) { /* [order:count] */
+    uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
+    compiler_barrier(); /* afterwards: a fork in between un-pins twice, which is nothing; never would be a loss */
+    s->flags |= WANE__SUSPECT_GONE;
+    if (!wane__word_has(before, WANE__LIVE)) {
         wane__tsan_acquire(&h->shared);
         wane__bury(c->r, h);
     }
@@ -57,6 +59,8 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
 void wane__wait_for_grace(struct wane__collection *c) {
     uint64_t begun = wane__grace_want();
     while (wane__grace_ended() <= begun) {
+        wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
+        wane__record_reap_late();
         wane__grace_step();
         if (wane__grace_ended() > begun)
             break;
@@ -128,14 +132,20 @@ void wane__collect_fork_child(const struct wane__record *self) {
         return;
     for (size_t i = 0; i < c->table.n; i++) {
         struct wane__suspect *s = &c->table.suspects[i];
-        if ((s->flags & (WANE__SUSPECT_GONE | WANE__SUSPECT_GARBAGE)) != 0)
+        if ((s->flags & WANE__SUSPECT_GONE) != 0)
             continue;
+        if (c->decided && wane__in_doubt(s)) { /* R as a whole: one refers to the other */
+            and_acq_rel(&s->h->shared, ~WANE__LIVE);
+            continue;
+        }
         make_candidate_again(s->h, load_relaxed(&s->h->age) & 3);
         uint64_t before =
             and_acq_rel(&s->h->shared, ~(WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED));
         if (!wane__word_has(before, WANE__LIVE) && wane__word_has(before, WANE__PINNED))
             wane__bury(c->r, s->h); /* found by wane__death_fork_child */
     }
+    if (c->pinning != NULL)
+        and_acq_rel(&c->pinning->shared, ~WANE__PINNED);
     wane__table_free(&c->table);
     *c = (struct wane__collection){0};
 }

@@ -17,6 +17,8 @@ struct wane__collection {
     struct wane__record *r; /* of the thread that collects */
     int generation;         /* 0 .. WANE__OLDEST */
     bool full;              /* every tracked object is a root */
+    bool decided;           /* what is in doubt is garbage: no way back, for the child of a fork either */
+    struct wane__header *pinning; /* perhaps pinned, perhaps not yet in the table: for the child of a fork */
     struct wane__table table;
     struct wane__page **pages; /* that may hold roots */
     size_t pages_n, pages_room;

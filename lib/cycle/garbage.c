@@ -91,6 +91,8 @@ static void visit_emptying(struct wane__visit_ops *ops, wane_slot *s, size_t n) 
 
 /* From here on R is dead: upgrades fail, and weak references to it are emptied. */
 static void bury_all(struct wane__collection *c) {
+    store_relaxed(&c->decided, true);
+    compiler_barrier(); /* in the child of a fork either all of R is dead, or none */
     for (size_t i = 0; i < c->table.n; i++) {
         struct wane__suspect *s = &c->table.suspects[i];
         if (!wane__in_doubt(s))

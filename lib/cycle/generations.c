@@ -34,6 +34,7 @@ static wane_gc_stats xstats[3];
 
 /* Tracked objects that may always be made before anybody is held back. */
 #define ROOM_LEAST 500000
+#define LEAST_DELAY_NS 10000000
 
 static bool xdisabled;
 static int xpaused;
@@ -119,6 +120,19 @@ static bool note_dirty(struct wane__page *page, void *arg) {
             *oldest = age;
     }
     return *oldest < WANE__OLDEST;
+}
+
+int64_t wane__age_delay(void) {
+    int64_t age = wane__option(candidate_age_ms) * 1000000, since = (int64_t)(wane__now() - last_end);
+    if (age == 0 || load_relaxed(&xdisabled) || load_relaxed(&xpaused) > 0)
+        return -1;
+    int oldest = -1;
+    wane__collector_lock();
+    wane__heap_walk_pages(note_dirty, &oldest);
+    wane__collector_unlock();
+    if (oldest < 0)
+        return -1;
+    return age - since > LEAST_DELAY_NS ? age - since : LEAST_DELAY_NS;
 }
 
 /* The oldest generation with candidates, when none was looked at for long and the time that it takes is earned. */

@@ -16,6 +16,9 @@ bool wane__collect_if_due(struct wane__record *r);
 /* Odd while a collection runs, another number for each: who died while it held them is destroyed when that changes. */
 uint32_t wane__collection_turn(void);
 
+/* Nanoseconds until candidates that are there are due by age; negative: there are none. The collector thread. */
+int64_t wane__age_delay(void);
+
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);
 

@@ -35,12 +35,15 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
     uint64_t w = load_acquire(&h->shared);
     if (!wane__word_has(w, WANE__LIVE) || wane__word_has(w, WANE__IMMORTAL))
         return WANE__NO_SUSPECT;
-    if (!wane__word_has(or_acq_rel(&h->shared, WANE__PINNED), WANE__LIVE)) /* [order:count] */
-        return WANE__NO_SUSPECT;
-    number = wane__table_add(&c->table, h, 0);
-    if (number == WANE__NO_SUSPECT &&
-        !wane__word_has(and_acq_rel(&h->shared, ~WANE__PINNED), WANE__LIVE)) /* [order:count] */
-        wane__bury(c->r, h);
+    store_relaxed(&c->pinning, h);
+    if (wane__word_has(or_acq_rel(&h->shared, WANE__PINNED), WANE__LIVE)) { /* [order:count] */
+        number = wane__table_add(&c->table, h, 0);
+        if (number == WANE__NO_SUSPECT &&
+            !wane__word_has(and_acq_rel(&h->shared, ~WANE__PINNED), WANE__LIVE)) /* [order:count] */
+            wane__bury(c->r, h);
+    }
+    compiler_barrier();
+    store_relaxed(&c->pinning, (struct wane__header *)NULL);
     return number;
 }
 

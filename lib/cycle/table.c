@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Held while a list moves: the child of a fork needs the suspects. Leaf. */
+/* Held while a list moves or all of them go: the child of a fork needs the suspects. Leaf. */
 static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
 
 void wane__table_fork_prepare(void) { pthread_mutex_lock(&moving); }
@@ -71,10 +71,12 @@ void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uin
 }
 
 void wane__table_free(struct wane__table *t) {
+    pthread_mutex_lock(&moving);
     for (size_t i = 0; i < t->pages_n; i++)
         free(swap_acq_rel(&t->pages[i]->side, NULL)); /* [order:side]; NULL: the page was given back meanwhile */
     free(t->pages);
     free(t->suspects);
     free(t->edges);
     memset(t, 0, sizeof *t);
+    pthread_mutex_unlock(&moving);
 }

@@ -42,7 +42,23 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     return did;
 }
 
+static uint32_t xclaim; /* id of the thread that flushes */
+
+bool wane__work_claim(uint32_t id) {
+    uint32_t nobody = 0;
+    return load_relaxed(&xclaim) == 0 && cas_acq_rel(&xclaim, &nobody, id); /* [order:consumer] */
+}
+
+void wane__work_unclaim(void) { store_release(&xclaim, 0u); /* [order:consumer] */ }
+
+void wane__work_fork_child(const struct wane__record *self) {
+    if (self == NULL || xclaim != self->id)
+        xclaim = 0;
+}
+
 bool wane__work(struct wane__record *r, bool silent_only) {
+    if (silent_only && load_relaxed(&xclaim) != 0)
+        return true;
     bool did = wane__grace_step() == WANE__GRACE_WAITING;
     WANE__EACH_RECORD(from) {
         if (work_for(r, from, silent_only))

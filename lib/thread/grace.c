@@ -59,9 +59,9 @@ static bool anything_waits(void) {
 }
 
 static void begin(void) {
-    /* First: whoever reads the number before it is raised, and pushed before that, is noted below. */
+    store_seq_cst(&xwanted, false); /* first: a wish that is lost was made before the number was raised */
+    /* Then: whoever reads the number before it is raised, and pushed before that, is noted below. */
     store_seq_cst(&xbegun, load_relaxed(&xbegun) + 1);
-    store_relaxed(&xwanted, false);
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
     noted_calls = wane__stack_take(&new_calls);
     noted_blocks = wane__stack_take(&new_blocks);
