@@ -17,6 +17,7 @@
  *         BUG_BATCHLATE batch and queue both show the unit for a moment, and the child counts both
  *         BUG_NOUNPIN   the child leaves PINNED: deaths are left to a collection that is no more
  *         BUG_PINFIRST  the entry is made after the pin
+ *         BUG_GONEFIRST the entry goes before the un-pinning
  *         BUG_UNPINALL  the child takes each entry that is not LIVE for a death left to the collector
  *         BUG_NOMARKS   the child does not give marks back
  *         BUG_NOOPEN    the child leaves CLOSED: its upgrades wait for ever
@@ -131,6 +132,9 @@ proctype Collector() {
         atomic { free_object(); handC = 0 }
      :: else ->
         if :: marked -> cand = 1; marked = 0 :: else fi;
+#ifdef BUG_GONEFIRST
+        entry = 0;
+#endif
         atomic { watched = 0; pinned = 0; ok = live; handC = !ok };
         entry = 0;
         if :: !ok -> atomic { free_object(); handC = 0 } :: else fi
