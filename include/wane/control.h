@@ -78,7 +78,7 @@ WANE_API int wane_stats_get(wane_stats *ret);
 WANE_API size_t wane_trim(void);
 
 /*
- * Ends the library's work in an orderly way: applies what is deferred, reports what is alive when `leak_report` is
+ * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, reports what is alive when `leak_report` is
  * set, stops the library's thread. Optional. Calls still work after it; the thread does not start again.
  * In a callback it does nothing. Aborts with one line inside a guard.
  * Threads: any; waits; runs user code.

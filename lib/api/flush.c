@@ -210,6 +210,8 @@ void wane_shutdown(void) {
     if (r->callbacks > 0)
         return;
     flush(r, -1);
+    wane_gc_event unused;
+    wane__collect_now(r, WANE_GC_FULL, &unused);
     wane__background_stop(-1);
     flush(r, -1);
     wane__report_leaks();
