@@ -123,6 +123,15 @@ void wane__collect_fork_parent(void) {
     pthread_mutex_unlock(&arming);
 }
 
+static bool is_pinned(struct wane__header *h) { return wane__word_has(load_relaxed(&h->shared), WANE__PINNED); }
+
+/* For the child of a fork: the dead are found by wane__death_fork_child. */
+static void un_pin(struct wane__collection *c, struct wane__header *h) {
+    uint64_t mine = WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
+    if (!wane__word_has(and_acq_rel(&h->shared, ~mine), WANE__LIVE)) /* [order:count] */
+        wane__bury(c->r, h);
+}
+
 /* What was decided stays dead, undestroyed: the vanished thread had its hands in it. The rest goes on as before. */
 void wane__collect_fork_child(const struct wane__record *self) {
     wane__table_fork_release();
@@ -138,14 +147,13 @@ void wane__collect_fork_child(const struct wane__record *self) {
             and_acq_rel(&s->h->shared, ~WANE__LIVE);
             continue;
         }
+        if (!is_pinned(s->h)) /* un-pinned a moment ago: it may be dead, and its first word a link */
+            continue;
         make_candidate_again(s->h, load_relaxed(&s->h->age) & 3);
-        uint64_t before =
-            and_acq_rel(&s->h->shared, ~(WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED));
-        if (!wane__word_has(before, WANE__LIVE) && wane__word_has(before, WANE__PINNED))
-            wane__bury(c->r, s->h); /* found by wane__death_fork_child */
+        un_pin(c, s->h);
     }
-    if (c->pinning != NULL)
-        and_acq_rel(&c->pinning->shared, ~WANE__PINNED);
+    if (c->pinning != NULL && is_pinned(c->pinning))
+        un_pin(c, c->pinning);
     wane__table_free(&c->table);
     *c = (struct wane__collection){0};
 }
