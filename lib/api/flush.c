@@ -130,7 +130,7 @@ static bool wait_for_turn(const struct flush *f) {
 }
 
 static bool passes(const struct flush *f) {
-    bool done = wait_for_grace(f);
+    bool done = true;
     for (int i = 0; done && i < PASSES_MAX; i++) {
         done = pass(f) && wait_for_collection(f); /* which may have kept units of what it let go */
         if (done && !anything_left())
@@ -146,14 +146,14 @@ static bool passes(const struct flush *f) {
 static int flush(struct wane__record *r, int64_t timeout_ns) {
     struct flush f = {.r = r, .deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns};
     int saved = errno;
-    bool done = false;
-    if (wait_for_turn(&f)) {
-        bool queued = r->may_run_queued;
-        r->may_run_queued = true;
+    bool queued = r->may_run_queued;
+    r->may_run_queued = true;
+    bool done = wait_for_grace(&f) && wait_for_turn(&f);
+    if (done) {
         done = passes(&f);
-        r->may_run_queued = queued;
         wane__work_unclaim();
     }
+    r->may_run_queued = queued;
     errno = saved;
     return done ? 0 : -ETIMEDOUT;
 }

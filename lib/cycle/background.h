@@ -27,8 +27,8 @@ uint64_t wane__background_cpu(void);
 bool wane__work(struct wane__record *r, bool silent_only);
 
 /*
- * A flush has the work to itself: the collector thread does none meanwhile, so that what a death keeps is in the
- * flushing thread's own queue and not in hands that it would have to wait for again and again.
+ * A flush has the kept units to itself: the collector thread settles none meanwhile, so that what a death keeps ends in
+ * the flushing thread's own queue and not in hands that it would have to wait for again and again.
  */
 bool wane__work_claim(uint32_t id);
 void wane__work_unclaim(void);

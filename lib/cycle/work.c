@@ -29,19 +29,6 @@ static uint64_t silent_limit(uint64_t *seen, uint64_t limit, bool alive, bool si
     return alive ? before : limit;
 }
 
-static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only) {
-    bool alive = attached(from) && from != r, did = false;
-    uint64_t safe = load_acquire(&from->deferred.xsafe);
-    uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
-    while (load_relaxed(&from->deferred.xhead) < limit && wane__apply_deferred(r, from, true) > 0)
-        did = true;
-    uint64_t tail = load_acquire(&from->kept.xtail);
-    limit = silent_limit(&from->seen_kept, tail, alive, silent_only);
-    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, from, limit, true, true) > 0)
-        did = true;
-    return did;
-}
-
 static uint32_t xclaim; /* id of the thread that flushes */
 
 bool wane__work_claim(uint32_t id) {
@@ -56,9 +43,22 @@ void wane__work_fork_child(const struct wane__record *self) {
         xclaim = 0;
 }
 
-bool wane__work(struct wane__record *r, bool silent_only) {
+static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only) {
+    bool alive = attached(from) && from != r, did = false;
+    uint64_t safe = load_acquire(&from->deferred.xsafe);
+    uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
+    while (load_relaxed(&from->deferred.xhead) < limit && wane__apply_deferred(r, from, true) > 0)
+        did = true;
     if (silent_only && load_relaxed(&xclaim) != 0)
-        return true;
+        return did;
+    uint64_t tail = load_acquire(&from->kept.xtail);
+    limit = silent_limit(&from->seen_kept, tail, alive, silent_only);
+    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, from, limit, true, true) > 0)
+        did = true;
+    return did;
+}
+
+bool wane__work(struct wane__record *r, bool silent_only) {
     bool did = wane__grace_step() == WANE__GRACE_WAITING;
     WANE__EACH_RECORD(from) {
         if (work_for(r, from, silent_only))
