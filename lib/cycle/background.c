@@ -62,8 +62,11 @@ static void *run(void *arg) {
     (void)arg;
     pthread_setname_np(pthread_self(), "wane-gc");
     struct wane__record *r = wane__record_adopt_collector();
-    if (r == NULL) {
-        store_seq_cst(&xstate, (uint32_t)STOPPED);
+    if (r == NULL) { /* tried again at the next need */
+        store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+        uint32_t running = RUNNING;
+        if (!cas_acq_rel(&xstate, &running, (uint32_t)NONE))
+            store_seq_cst(&xstate, (uint32_t)STOPPED);
         return NULL;
     }
     r->may_run_queued = true;
