@@ -114,6 +114,9 @@ static void live_as_child(size_t threads, test_rng *r) {
 }
 
 TEST(fork_load) {
+    if (TEST_ASAN || TEST_TSAN) {
+        SKIP("the sanitizer's allocator may be locked by a thread that the child lacks");
+    }
     size_t threads = stress_threads(4);
     uint64_t end = test_now_ns() + stress_duration(2000);
     pthread_t workers[STRESS_MAX_THREADS];
