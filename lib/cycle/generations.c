@@ -29,7 +29,8 @@ static int64_t xnet_then;      /* tracked objects alive after the last collectio
 static unsigned xcount[3];     /* [0] is unused: it is counted by net births */
 static int64_t long_lived;     /* tracked objects after the last collection of generation 2 */
 static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
-static uint64_t last_end, last_took;
+static uint64_t xlast_end;   /* read without the claim */
+static uint64_t last_took;
 static wane_gc_stats xstats[3];
 
 /* Tracked objects that may always be made before anybody is held back. */
@@ -87,8 +88,8 @@ static struct wane__findings collect_claimed(struct wane__record *r, int generat
     wane__tally(s->suspects, f.suspects);
     wane__tally(s->aborted, f.aborted ? 1 : 0);
     wane__tally(s->cpu_ns, wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
-    last_end = wane__now();
-    last_took = last_end - begin;
+    store_relaxed(&xlast_end, wane__now());
+    last_took = load_relaxed(&xlast_end) - begin;
     int64_t alive = wane__tracked_alive();
     store_relaxed(&xnet_then, alive);
     for (int g = 1; g <= generation; g++)
@@ -123,7 +124,7 @@ static bool note_dirty(struct wane__page *page, void *arg) {
 }
 
 int64_t wane__age_delay(void) {
-    int64_t age = wane__option(candidate_age_ms) * 1000000, since = (int64_t)(wane__now() - last_end);
+    int64_t age = wane__option(candidate_age_ms) * 1000000, since = (int64_t)(wane__now() - load_relaxed(&xlast_end));
     if (age == 0 || load_relaxed(&xdisabled) || load_relaxed(&xpaused) > 0)
         return -1;
     int oldest = -1;
@@ -137,14 +138,14 @@ int64_t wane__age_delay(void) {
 
 /* The oldest generation with candidates, when none was looked at for long and the time that it takes is earned. */
 static int due_by_age(void) {
-    uint64_t since = wane__now() - last_end, age = (uint64_t)wane__option(candidate_age_ms) * 1000000u;
+    uint64_t since = wane__now() - load_relaxed(&xlast_end), age = (uint64_t)wane__option(candidate_age_ms) * 1000000u;
     if (age == 0 || since < age || since * (uint64_t)wane__option(collector_cpu_percent) < last_took * 100)
         return -1;
     int oldest = -1;
     wane__collector_lock();
     wane__heap_walk_pages(note_dirty, &oldest);
     wane__collector_unlock();
-    last_end = wane__now(); /* nothing found: not again for as long */
+    store_relaxed(&xlast_end, wane__now()); /* nothing found: not again for as long */
     return oldest;
 }
 
