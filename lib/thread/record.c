@@ -213,6 +213,8 @@ void wane__record_reap_late(void) {
     WANE__EACH_RECORD(r) {
         if (load_relaxed(&r->xstate) == WANE__RECORD_LATE && syscall(SYS_tgkill, getpid(), r->tid, 0) != 0 &&
             errno == ESRCH) {
+            wane__tsan_acquire(&r->head.bracket); /* the thread's last one came before its end */
+            wane__tsan_acquire(&r->head.guard);
             wane__heap_abandon(&r->heap);
             release_record_locked(r);
         }
