@@ -102,8 +102,7 @@ bool client_push(struct client *c, struct str *s) {
     return open;
 }
 
-/* Moves the messages of other threads behind the replies. */
-static void take_pushed(struct client *c) {
+void client_take_pushed(struct client *c) {
     if (!atomic_load(&c->has_pushed)) {
         return;
     }
@@ -199,7 +198,7 @@ static bool take_input(struct client *c) {
 
 /* Sends what the socket takes. False: the connection is over. */
 static bool flush(struct client *c) {
-    take_pushed(c);
+    client_take_pushed(c);
     while (buffer_used(&c->out) > 0) {
         ssize_t n = send(c->fd, c->out.at + c->out.start, buffer_used(&c->out), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) {
@@ -239,6 +238,7 @@ static bool run(struct client *c) {
             break;
         }
         if (p == PARSED_COMMAND) {
+            client_take_pushed(c);
             command_run(c);
         }
         resp_done(c);

@@ -109,6 +109,9 @@ void client_close(struct client *c);
 /* Any thread: hands over a message; false when the client is gone. Borrows s. In a guard. */
 bool client_push(struct client *c, struct str *s);
 bool client_closed(struct client *c); /* any thread */
+/* The client's worker: moves the messages that came until now behind the replies. Before each
+ * command, so that a message comes before the answer to a command that was sent after it. */
+void client_take_pushed(struct client *c);
 
 /* resp.c: the next whole command is in c->arg. */
 enum parsed { PARSED_COMMAND, PARSED_PARTIAL, PARSED_NOTHING, PARSED_ERROR };

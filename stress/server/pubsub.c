@@ -7,6 +7,12 @@
  * UNSUBSCRIBE cuts both ways. A connection that ends does not: it is only counted out, the channel
  * goes from the store when nobody is left, and the cycle of channel and dead connections is the
  * collector's. A channel that lives on drops its dead subscribers when its array is full.
+ *
+ * A channel's lock is held while a message is handed to its subscribers, each of whom has a box for
+ * it; nothing waits for a socket there. So all of them get all messages in one order, and who left
+ * under that lock gets none any more: what it did get is moved before the answer to UNSUBSCRIBE, or
+ * a client that comes back at once would find, after the answer, a message from before it left, and
+ * then a gap.
  */
 #include "command.h"
 
@@ -114,6 +120,9 @@ static bool leave(struct client *c, struct bytes name, bool cut) {
         c->n_subs--;
     }
     spot_unlock(&p);
+    if (member && cut) {
+        client_take_pushed(c);
+    }
     return member;
 }
 
@@ -183,17 +192,16 @@ static struct str *message(struct bytes name, struct bytes text) {
     return s;
 }
 
-/* In a guard: the subscribers of this moment, borrowed, in root memory. */
-static size_t subscribers(struct channel *ch, struct client ***ret) {
+/* Returns how many took it. */
+static int64_t deliver(struct channel *ch, struct str *s) {
+    int64_t reached = 0;
     pthread_mutex_lock(&ch->lock);
-    size_t n = ch->count;
-    *ret = obj_check(mm_root_new((n + 1) * sizeof(*ret)[0]));
-    struct vec *v = mm_slot_peek(&ch->subscribers);
-    for (size_t i = 0; i < n; i++) {
-        (*ret)[i] = mm_slot_peek(&v->item[i]);
+    struct vec *v = mm_slot_held(&ch->subscribers);
+    for (size_t i = 0; i < ch->count; i++) {
+        reached += client_push(mm_slot_held(&v->item[i]), s);
     }
     pthread_mutex_unlock(&ch->lock);
-    return n;
+    return reached;
 }
 
 void cmd_publish(struct client *c) {
@@ -202,12 +210,7 @@ void cmd_publish(struct client *c) {
     mm_guard_enter();
     struct channel *ch = store_get(&channels, c->arg[1]);
     if (ch != NULL) {
-        struct client **to;
-        size_t n = subscribers(ch, &to);
-        for (size_t i = 0; i < n; i++) {
-            reached += client_push(to[i], s);
-        }
-        mm_root_free(to);
+        reached = deliver(ch, s);
     }
     mm_guard_leave();
     mm_release(s);
