@@ -198,6 +198,35 @@ static double settle(struct control *k, const struct info *before, struct info *
     }
 }
 
+#define STEPS 10
+/* A load of less seconds says nothing while it lasts. */
+#define LONG_S 120
+
+/* In steps, to look at the server's memory half way. */
+static void drive(struct control *k, struct course *c) {
+    size_t n;
+    struct conn *all = make_conns(&n);
+    load.begin_ns = now_ns();
+    conn_start(all, n);
+    for (int step = 1; step <= STEPS; step++) {
+        conn_run(load.begin_ns + (uint64_t)(load.seconds * 1e9 * step / STEPS));
+        load.end_ns = now_ns();
+        if (step == STEPS / 2) {
+            control_info(k, &c->half);
+        }
+        if (!load.quiet && load.seconds >= LONG_S) {
+            control_info(k, &c->full);
+            report_progress(&c->full);
+        }
+    }
+    control_info(k, &c->full);
+    for (size_t i = 0; i < n; i++) {
+        conn_close(&all[i]);
+        free(all[i].in);
+    }
+    free(all);
+}
+
 int main(int argc, char **argv) {
     if (!parse(argc, argv)) {
         usage(stderr);
@@ -205,33 +234,20 @@ int main(int argc, char **argv) {
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct control k;
-    struct info before;
-    struct info full;
-    struct info after;
+    struct course c;
     control_open(&k);
-    control_info(&k, &before);
+    control_info(&k, &c.before);
     fill(&k);
-
-    size_t n;
-    struct conn *all = make_conns(&n);
-    load.begin_ns = now_ns();
-    conn_run(all, n, load.begin_ns + (uint64_t)(load.seconds * 1e9));
-    load.end_ns = now_ns();
-    control_info(&k, &full);
-    for (size_t i = 0; i < n; i++) {
-        conn_close(&all[i]);
-        free(all[i].in);
-    }
-    free(all);
-    double settle_s = settle(&k, &before, &after);
+    drive(&k, &c);
+    c.settle_s = settle(&k, &c.before, &c.after);
     if (!load.quiet) {
-        report_print(&before, &full, &after, settle_s);
+        report_print(&c);
     }
     if (load.data_file != NULL) {
-        report_write(&before, &full, &after, settle_s);
+        report_write(&c);
     }
     close(k.fd);
     free(k.reply);
-    bool left = after.counts_live && after.collects && after.live > before.live;
+    bool left = c.after.counts_live && c.after.collects && c.after.live > c.before.live;
     return load.wrong > 0 || left ? 1 : 0;
 }

@@ -95,7 +95,8 @@ void conn_open(struct conn *c);
 void conn_close(struct conn *c);
 void conn_add(struct conn *c, enum request kind, const char *want, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void conn_run(struct conn *all, size_t n, uint64_t until_ns);
+void conn_start(struct conn *all, size_t n);
+void conn_run(uint64_t until_ns);
 /* Bytes of the reply at `at`, 0 while it is not whole. */
 size_t reply_size(const char *at, size_t n);
 
@@ -121,9 +122,14 @@ struct info {
     uint64_t clients;
 };
 void control_info(struct control *k, struct info *ret);
-void report_print(const struct info *before, const struct info *full, const struct info *after,
-                  double settle_s);
-void report_write(const struct info *before, const struct info *full, const struct info *after,
-                  double settle_s);
+/* What the server said of itself: before the load, in the middle and at the end of it, and after
+ * everything was deleted. */
+struct course {
+    struct info before, half, full, after;
+    double settle_s; /* that deleting took */
+};
+void report_progress(const struct info *now); /* one line */
+void report_print(const struct course *c);
+void report_write(const struct course *c);
 
 #endif

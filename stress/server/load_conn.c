@@ -206,11 +206,14 @@ static void again(struct conn *c, bool stay) {
     send_out(c);
 }
 
-void conn_run(struct conn *all, size_t n, uint64_t until_ns) {
+void conn_start(struct conn *all, size_t n) {
     for (size_t i = 0; i < n; i++) {
         conn_open(&all[i]);
         again(&all[i], true);
     }
+}
+
+void conn_run(uint64_t until_ns) {
     while (now_ns() < until_ns) {
         struct epoll_event event[128];
         int got = epoll_wait(epoll_fd, event, 128, 100);

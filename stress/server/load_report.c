@@ -149,16 +149,21 @@ static void print_latencies(double seconds) {
            us(hist_percentile(&load.hist[REQ_MESSAGE], 99.9)));
 }
 
-void report_print(const struct info *before, const struct info *full, const struct info *after,
-                  double settle_s) {
-    double seconds = (double)(load.end_ns - load.begin_ns) / 1e9;
-    printf("\nServer on %s: %u connections, %.0f seconds, each asks again when it is answered\n\n",
-           before->backend, load.connections + load.graphs + load.channels + load.subscribers,
-           seconds);
-    print_latencies(seconds);
-    printf("  %" PRIu64 " graphs with cycles made and forgotten, %" PRIu64
-           " subscribers left and came back\n\n",
-           load.graphs_made, load.resubscribed);
+void report_progress(const struct info *now) {
+    uint64_t requests = 0;
+    for (int i = 0; i < REQ_MESSAGE; i++) {
+        requests += load.hist[i].count;
+    }
+    printf("%5.0f s: %12" PRIu64 " requests, %9" PRIu64 " objects alive, %7.1f MB, %" PRIu64
+           " wrong\n",
+           (double)(load.end_ns - load.begin_ns) / 1e9, requests, now->live, mb(now->rss),
+           load.wrong);
+    fflush(stdout);
+}
+
+static void print_objects(const struct course *c) {
+    const struct info *before = &c->before;
+    const struct info *after = &c->after;
     printf("  objects made            %12" PRIu64 "\n", after->made);
     if (after->counts_live) {
         printf("  freed again             %12" PRIu64 "\n",
@@ -167,23 +172,38 @@ void report_print(const struct info *before, const struct info *full, const stru
                after->collects ? "" : "  (cycles are not collected here: they leak)");
         printf("  alive after FLUSHALL    %12" PRIu64 "  (%" PRIu64
                " before the load; settled in %.1f s)\n",
-               after->live, before->live, settle_s);
+               after->live, before->live, c->settle_s);
     } else {
         printf("  freed again             this back end does not count it\n");
     }
     printf("  collections             %12" PRIu64 "\n", after->collections);
+}
+
+void report_print(const struct course *c) {
+    const struct info *full = &c->full;
+    double seconds = (double)(load.end_ns - load.begin_ns) / 1e9;
+    printf("\nServer on %s: %u connections, %.0f seconds, each asks again when it is answered\n\n",
+           c->before.backend, load.connections + load.graphs + load.channels + load.subscribers,
+           seconds);
+    print_latencies(seconds);
+    printf("  %" PRIu64 " graphs with cycles made and forgotten, %" PRIu64
+           " subscribers left and came back\n\n",
+           load.graphs_made, load.resubscribed);
+    print_objects(c);
     printf("  longest wait imposed by the library on a worker %9.0f us (%" PRIu64 " waits)\n",
            us(full->stall_max_ns), full->stalls);
     printf("  longest run of a worker between two looks at its connections %" PRIu64 " us\n",
            full->longest_us);
-    printf("  memory of the server    %8.1f MB before, %.1f MB at its peak, %.1f MB after\n",
-           mb(before->rss), mb(full->peak_rss), mb(after->rss));
+    printf("  memory of the server    %8.1f MB before, %.1f MB half way, %.1f MB at its peak, "
+           "%.1f MB after\n",
+           mb(c->before.rss), mb(c->half.rss), mb(full->peak_rss), mb(c->after.rss));
     printf("  wrong or missing replies %11" PRIu64 "\n\n", load.wrong);
 }
 
 /* Lines `name value`, for tools/demo's table, then `bucket NS COUNT` for tools/histogram. */
-void report_write(const struct info *before, const struct info *full, const struct info *after,
-                  double settle_s) {
+void report_write(const struct course *c) {
+    const struct info *full = &c->full;
+    const struct info *after = &c->after;
     static struct hist all;
     FILE *f = fopen(load.data_file, "we");
     if (f == NULL) {
@@ -191,19 +211,19 @@ void report_write(const struct info *before, const struct info *full, const stru
     }
     double seconds = (double)(load.end_ns - load.begin_ns) / 1e9;
     total(&all);
-    fprintf(f, "backend %s\nrequests %" PRIu64 "\nper_second %.0f\n", before->backend, all.count,
+    fprintf(f, "backend %s\nrequests %" PRIu64 "\nper_second %.0f\n", c->before.backend, all.count,
             (double)all.count / seconds);
     fprintf(f, "p50_us %.0f\np99_us %.0f\np999_us %.0f\nmax_us %.0f\n",
             us(hist_percentile(&all, 50)), us(hist_percentile(&all, 99)),
             us(hist_percentile(&all, 99.9)), us(all.max));
-    fprintf(f, "before_mb %.1f\npeak_mb %.1f\nafter_mb %.1f\n", mb(before->rss), mb(full->peak_rss),
-            mb(after->rss));
+    fprintf(f, "before_mb %.1f\npeak_mb %.1f\nafter_mb %.1f\n", mb(c->before.rss),
+            mb(full->peak_rss), mb(after->rss));
     fprintf(f,
             "made %" PRIu64 "\nlive %" PRIu64 "\ncounts_live %" PRIu64 "\ncycles %" PRIu64
             "\nwrong %" PRIu64 "\n",
             after->made, after->live, after->counts_live, after->cycles, load.wrong);
     fprintf(f, "stall_max_us %.0f\nlongest_us %" PRIu64 "\nsettle_s %.1f\n", us(full->stall_max_ns),
-            full->longest_us, settle_s);
+            full->longest_us, c->settle_s);
     for (size_t i = 0; i < HIST_BUCKETS; i++) {
         if (all.bucket[i] > 0) {
             fprintf(f, "bucket %" PRIu64 " %" PRIu64 "\n", hist_bucket_ns(i), all.bucket[i]);
