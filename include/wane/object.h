@@ -118,6 +118,20 @@ WANE_INLINE void wane_release(void *obj) {
 }
 
 /*
+ * Gives up one unit, and leaves the death, if it is the last, to the library's thread: finalizer, `destroy`, and all
+ * that hangs on the object, which may be much. For threads that must not pay for the end of a large structure.
+ *
+ * obj: consumed. The object is dead at once, if it has no finalizer and this thread or nobody owns it: a weak reference
+ * says so. Else it dies when the library's thread comes to it.
+ * Threads: any; runs no user code. Unless inside a guard or a callback, may wait up to `stall_limit_us` when more than
+ * `deferred_bytes` wait, in which obj counts, but not what hangs on it. wane_flush waits for the death. Without the
+ * library's thread (option collector_thread = 0, or after wane_shutdown) wane_flush, wane_poll by any thread and
+ * wane_gc_collect do its work.
+ * Errors: as wane_release. Without memory the death may be the work of this thread's later calls.
+ */
+WANE_API void wane_release_later(void *obj);
+
+/*
  * Releases what a variable holds and sets it to NULL, NULL first: wane_clear(&var), for a pointer of any type to an
  * object. As wane_release otherwise.
  */
@@ -176,6 +190,7 @@ WANE__END
 #ifdef __cplusplus
 void *wane_retain(wane_slot *) = delete;
 void wane_release(wane_slot *) = delete;
+void wane_release_later(wane_slot *) = delete;
 void wane_clear(wane_slot *) = delete;
 void wane_clear(wane_slot **) = delete;
 void *wane_share(wane_slot *) = delete;
@@ -187,6 +202,7 @@ extern struct wane__a_slot_is_no_object {
 #define WANE__VARIABLE(v) _Generic((v), wane_slot *: wane__a_slot_is_no_object, wane_slot **: wane__a_slot_is_no_object, default: (v))
 #define wane_retain(obj) wane_retain(WANE__OBJECT(obj))
 #define wane_release(obj) wane_release(WANE__OBJECT(obj))
+#define wane_release_later(obj) wane_release_later(WANE__OBJECT(obj))
 #define wane_share(obj) wane_share(WANE__OBJECT(obj))
 #define wane_clear(var) ((void)sizeof(*(var) == (void *)0), wane_clear(WANE__VARIABLE(var)))
 #endif

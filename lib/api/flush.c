@@ -55,22 +55,27 @@ static bool wait_for_grace(const struct flush *f) {
     }
 }
 
+static bool settle(const struct flush *f, struct wane__queue *q, uint64_t limit) {
+    while (load_acquire(&q->xhead) < limit) {
+        if (wane__settle(f->r, q, limit, true, true) == 0)
+            nap();
+        if (late(f))
+            return false;
+    }
+    return true;
+}
+
 /* Applies all of a record's units that are there now, or sees that others have taken them. */
 static bool drain(const struct flush *f, struct wane__record *from) {
-    uint64_t safe = load_acquire(&from->deferred.xsafe), kept = load_acquire(&from->kept.xtail);
+    uint64_t safe = load_acquire(&from->deferred.xsafe);
+    uint64_t kept = load_acquire(&from->kept.xtail), handed = load_acquire(&from->handed.xtail);
     while (load_acquire(&from->deferred.xhead) < safe) {
         if (wane__apply_deferred(f->r, from, true) == 0)
             nap();
         if (late(f))
             return false;
     }
-    while (load_acquire(&from->kept.xhead) < kept) {
-        if (wane__settle(f->r, from, kept, true, true) == 0)
-            nap();
-        if (late(f))
-            return false;
-    }
-    return true;
+    return settle(f, &from->kept, kept) && settle(f, &from->handed, handed);
 }
 
 static bool wait_for_appliers(const struct flush *f) {
@@ -99,7 +104,7 @@ static bool wait_for_collection(const struct flush *f) {
 
 static bool anything_left(void) {
     WANE__EACH_RECORD(r) {
-        if (wane__queue_length(&r->kept) > 0 || wane__deferred_ready(r) > 0)
+        if (wane__queue_length(&r->kept) > 0 || wane__queue_length(&r->handed) > 0 || wane__deferred_ready(r) > 0)
             return true;
     }
     return wane__dead_waiting() > 0 || wane__calls_due();
@@ -126,6 +131,7 @@ static bool wait_for_turn(const struct flush *f) {
             return false;
         nap();
     }
+    wane__heavy(); /* who is seen not applying from now on sees the claim before it takes more */
     return true;
 }
 
@@ -176,6 +182,16 @@ int wane_flush_for(int64_t timeout_ns) {
     return timeout_ns < 0 ? -EINVAL : begin(timeout_ns, "wane_flush_for");
 }
 
+/* What is left to the collector thread, by any thread, when there is none. */
+static size_t poll_for_collector(struct wane__record *r) {
+    size_t n = 0;
+    WANE__EACH_RECORD(from) n += wane__settle_all(r, &from->handed, true, false);
+    wane__applying_begin(r);
+    wane__reap_waiting(r);
+    wane__applying_end(r);
+    return n;
+}
+
 size_t wane_poll(void) {
     struct wane__record *r = wane__record_self();
     if (r == NULL || r->callbacks > 0)
@@ -185,14 +201,9 @@ size_t wane_poll(void) {
     wane__grace_step();
     while (wane__deferred_ready(r) > 0 && (batch = wane__apply_deferred(r, r, true)) > 0)
         n += batch;
-    uint64_t kept = load_relaxed(&r->kept.xtail);
-    while (load_relaxed(&r->kept.xhead) < kept && (batch = wane__settle(r, r, kept, true, false)) > 0)
-        n += batch;
-    if (wane__option(collector_thread) == 0) { /* nobody else will */
-        wane__applying_begin(r);
-        wane__reap_waiting(r);
-        wane__applying_end(r);
-    }
+    n += wane__settle_all(r, &r->kept, true, false);
+    if (!wane__background_running()) /* nobody else will */
+        n += poll_for_collector(r);
     wane__reap(r, true);
     n += wane__run_due(r);
     wane__free_due(r);

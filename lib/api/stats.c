@@ -27,7 +27,7 @@ static void add_record(wane_stats *s, struct sums *sums, struct wane__record *r)
     /* Deaths before births: then a difference of the two is never below zero by the order of reading. */
     sums->deaths += load_acquire(&r->xdeaths);
     sums->death_bytes += load_acquire(&r->xdeath_bytes);
-    s->deferred_pending += wane__queue_length(&r->deferred) + wane__queue_length(&r->kept);
+    s->deferred_pending += wane__units_waiting(r);
     s->deferred_bytes += wane__bytes_waiting(r);
     s->merges += load_relaxed(&r->xmerges);
     s->revocations += load_relaxed(&r->xrevocations);

@@ -2,30 +2,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/queue.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 
+/* Keeps errno: slot calls come here. */
 static struct wane__segment *segment_new(void) {
+    int saved = errno;
     struct wane__segment *s = malloc(sizeof *s);
+    errno = saved;
     if (s != NULL)
         s->xnext = NULL;
     return s;
 }
 
 bool wane__queue_init(struct wane__queue *q) {
-    memset(q, 0, sizeof *q);
-    q->tail_segment = segment_new();
-    q->spare = segment_new();
-    if (q->tail_segment == NULL || q->spare == NULL) {
-        free(q->tail_segment);
-        free(q->spare);
+    struct wane__segment *first = segment_new(), *spare = segment_new();
+    if (first == NULL || spare == NULL) {
+        free(first);
+        free(spare);
         return false;
     }
-    q->tail_segment->base = 0;
-    q->head_segment = q->tail_segment;
+    first->base = 0;
+    q->spare = spare;
+    q->head_segment = first;
     wane__tsan_release(&q->xlock); /* the first consumer finds what malloc wrote */
+    compiler_barrier(); /* a child of fork() finds it whole, or not made */
+    q->tail_segment = first;
     return true;
 }
 

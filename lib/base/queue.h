@@ -42,8 +42,11 @@ struct wane__queue {
     uint32_t xlock;
 };
 
-/* False when memory is out. */
+/* q is all zero: until then it is empty for everybody but the producer. False: memory is out, and it is so still. */
 bool wane__queue_init(struct wane__queue *q);
+
+/* Producer, of a queue that most threads never need: makes it at its first use. */
+static inline bool wane__queue_ready(struct wane__queue *q) { return likely(q->tail_segment != NULL) || wane__queue_init(q); }
 
 /* Producer. False: memory is out and the spare segment is full; nothing changed. */
 bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word);

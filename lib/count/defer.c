@@ -23,6 +23,10 @@ bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return p
 
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->kept, h); }
 
+bool wane__hand_unit(struct wane__record *r, struct wane__header *h) {
+    return wane__queue_ready(&r->handed) && push_and_wake(&r->handed, h);
+}
+
 bool wane__applying_begin(struct wane__record *r) {
     uint32_t turn = load_relaxed(&r->xapplying);
     if ((turn & 1) != 0)
@@ -63,8 +67,8 @@ size_t wane__batch_deferred(struct wane__record *r, struct wane__record *from) {
     return take(r, &from->deferred, load_acquire(&from->deferred.xsafe)); /* [order:safe] */
 }
 
-size_t wane__batch_kept(struct wane__record *r, struct wane__record *from, uint64_t limit) {
-    return take(r, &from->kept, limit);
+size_t wane__batch_kept(struct wane__record *r, struct wane__queue *q, uint64_t limit) {
+    return take(r, q, limit);
 }
 
 void wane__batch_end(struct wane__record *r) {

@@ -6,8 +6,9 @@
  *   deferred   units that were in slots: safe to decrement after a grace period
  *   kept       units whose release could not be done where it happened: the object is biased to another thread
  *              (settled by revocation), or its finalizer may not run there
+ *   handed     the same of wane_release_later: settled by the collector thread, or a flush, never by its own thread
  *
- * Both kinds keep their object alive. A queue is emptied by its own thread, in slow paths, or by the collector thread.
+ * All keep their object alive. Other queues are emptied by their own thread, in slow paths, or by the collector thread.
  */
 #ifndef WANE_COUNT_DEFER_H
 #define WANE_COUNT_DEFER_H
@@ -20,6 +21,7 @@
  */
 bool wane__defer_unit(struct wane__record *r, struct wane__header *h);
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
+bool wane__hand_unit(struct wane__record *r, struct wane__header *h);
 
 static inline uint64_t wane__queue_bytes(const struct wane__queue *q) {
     uint64_t done = load_acquire(&q->xbytes_done), all = load_relaxed(&q->xbytes);
@@ -28,7 +30,12 @@ static inline uint64_t wane__queue_bytes(const struct wane__queue *q) {
 
 /* Bytes of what waits in r's queues. */
 static inline uint64_t wane__bytes_waiting(const struct wane__record *r) {
-    return wane__queue_bytes(&r->deferred) + wane__queue_bytes(&r->kept);
+    return wane__queue_bytes(&r->deferred) + wane__queue_bytes(&r->kept) + wane__queue_bytes(&r->handed);
+}
+
+/* Units that wait there. */
+static inline uint64_t wane__units_waiting(const struct wane__record *r) {
+    return wane__queue_length(&r->deferred) + wane__queue_length(&r->kept) + wane__queue_length(&r->handed);
 }
 
 /* Units that may be taken from `from` now. */
@@ -45,12 +52,12 @@ bool wane__applying_begin(struct wane__record *r);
 void wane__applying_end(struct wane__record *r);
 
 /*
- * Takes units that are safe, or kept ones below position `limit`, from a record's queue into r's own batch. r is
+ * Takes units that are safe, or those below position `limit` of a queue `kept` or `handed`, into r's own batch. r is
  * applying. Returns how many; 0 also when somebody else is taking, or r's batch is in use. wane__batch_end follows
  * when each unit was taken out of the batch.
  */
 size_t wane__batch_deferred(struct wane__record *r, struct wane__record *from);
-size_t wane__batch_kept(struct wane__record *r, struct wane__record *from, uint64_t limit);
+size_t wane__batch_kept(struct wane__record *r, struct wane__queue *q, uint64_t limit);
 void wane__batch_end(struct wane__record *r);
 
 /* The i-th unit of r's batch, which is no longer the batch's afterwards; NULL when it was taken out before. */

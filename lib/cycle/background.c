@@ -35,7 +35,7 @@ static bool xcpu_running;
 
 static bool queues_hold_anything(void) {
     WANE__EACH_RECORD(r) {
-        if (wane__queue_length(&r->deferred) > 0 || wane__queue_length(&r->kept) > 0)
+        if (wane__units_waiting(r) > 0)
             return true;
     }
     return wane__dead_waiting() > 0 || wane__calls_waiting() > 0 || wane__blocks_waiting() || wane__heap_retired();
@@ -81,7 +81,7 @@ static void *run(void *arg) {
             did = true;
         wane__give_back(false, &more_to_give_back);
         wane__record_reap_late();
-        if (load_acquire(&xstate) == RUNNING)
+        if (load_acquire(&xstate) == RUNNING && !(did && wane__work_left(r)))
             rest(did);
     }
     store_relaxed(&wane__xtracked_limit, INT64_MAX);
@@ -137,6 +137,8 @@ void wane__background_init(void) {
     wane__heap_on_retired = on_retired;
     store_release(&wane__collector_start, start);
 }
+
+bool wane__background_running(void) { return load_acquire(&xstate) == RUNNING; }
 
 void wane__background_stop(int64_t limit_ns) {
     pthread_mutex_lock(&lock);

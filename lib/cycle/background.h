@@ -20,11 +20,17 @@ void wane__background_init(void);
  */
 void wane__background_stop(int64_t limit_ns);
 
+/* Whether there is such a thread: what is left to it is done by it. */
+bool wane__background_running(void);
+
 /* CPU time of the thread, past and present ones of this process. */
 uint64_t wane__background_cpu(void);
 
 /* One round of the collector's work for all records: returns whether anything was done. r is applying nothing. */
 bool wane__work(struct wane__record *r, bool silent_only);
+
+/* Whether r, which did such a round, need not rest before the next. */
+bool wane__work_left(const struct wane__record *r);
 
 /*
  * A flush has the kept units to itself: the collector thread settles none meanwhile, so that what a death keeps ends in

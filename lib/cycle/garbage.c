@@ -25,9 +25,7 @@ static void apply_own(struct wane__collection *c) {
     wane__wait_for_grace(c);
     while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, true) > 0) {
     }
-    uint64_t kept = load_relaxed(&r->kept.xtail);
-    while (load_relaxed(&r->kept.xhead) < kept && wane__settle(r, r, kept, true, true) > 0) {
-    }
+    wane__settle_all(r, &r->kept, true, true);
 }
 
 bool wane__run_finalizers_of_garbage(struct wane__collection *c) {

@@ -13,6 +13,9 @@
 #include "thread/grace.h"
 #include "thread/wake.h"
 
+/* The collector thread's own units are settled for so long in a round. */
+#define OWN_SPAN_NS 2000000
+
 static bool attached(struct wane__record *from) {
     return load_acquire(&from->xstate) != WANE__RECORD_FREE;
 }
@@ -43,6 +46,32 @@ void wane__work_fork_child(const struct wane__record *self) {
         xclaim = 0;
 }
 
+/*
+ * What r itself kept while it destroyed, and what that leads to: a structure of another thread's whose parts are not in
+ * slots dies part by part. All of it, but for the sake of the other records' units not for long.
+ *
+ * r is applying for all of the span, and looks for a claim inside: whoever has claimed, made a heavy barrier, and then
+ * finds r not applying, has r's units to itself.
+ */
+static bool settle_own(struct wane__record *r, bool silent_only) {
+    bool did = false, outermost = wane__applying_begin(r);
+    uint64_t begin = wane__now();
+    for (unsigned i = 1; !(silent_only && load_seq_cst(&xclaim) != 0); i++) { /* [order:applying] */
+        if (wane__settle_all(r, &r->kept, true, true) == 0)
+            break;
+        did = true;
+        if (i % 16 == 0 && wane__now() - begin > OWN_SPAN_NS)
+            break;
+    }
+    if (outermost)
+        wane__applying_end(r);
+    return did;
+}
+
+bool wane__work_left(const struct wane__record *r) {
+    return wane__queue_length(&r->kept) > 0 && load_relaxed(&xclaim) == 0;
+}
+
 static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only) {
     bool alive = attached(from) && from != r, did = false;
     uint64_t safe = load_acquire(&from->deferred.xsafe);
@@ -51,9 +80,13 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
         did = true;
     if (silent_only && load_relaxed(&xclaim) != 0)
         return did;
+    if (wane__settle_all(r, &from->handed, true, true) > 0)
+        did = true;
+    if (from == r)
+        return settle_own(r, silent_only) || did;
     uint64_t tail = load_acquire(&from->kept.xtail);
     limit = silent_limit(&from->seen_kept, tail, alive, silent_only);
-    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, from, limit, true, true) > 0)
+    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, &from->kept, limit, true, true) > 0)
         did = true;
     return did;
 }

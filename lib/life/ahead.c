@@ -4,10 +4,13 @@
 
 #include "count/count.h"
 
-/* Whether it looks as if the next unit given up were the last. A guess: a wrong one costs the owner its bias. */
+/*
+ * Whether it looks as if the next unit given up were the last. A guess: a wrong one costs the owner its bias. A finalizer
+ * that is due may save the object; most do not.
+ */
 static bool about_to_die(const struct wane__header *h) {
     uint64_t w = load_acquire(&h->shared);
-    if ((w & (WANE__LIVE | WANE__IMMORTAL | WANE__FINAL_DUE)) != WANE__LIVE)
+    if ((w & (WANE__LIVE | WANE__IMMORTAL)) != WANE__LIVE)
         return false;
     uint64_t count = wane__word_count(w);
     if (!wane__word_has(w, WANE__MERGED))

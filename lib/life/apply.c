@@ -125,10 +125,9 @@ static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
     wane_guard_leave();
 }
 
-size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call,
-                    bool may_wait) {
+size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait) {
     bool outermost = wane__applying_begin(r);
-    size_t n = wane__batch_kept(r, from, limit);
+    size_t n = wane__batch_kept(r, q, limit);
     if (n > 0) {
         revoke_batch(r, n, may_wait);
         for (size_t i = 0; i < n; i++)
@@ -138,6 +137,14 @@ size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t 
     wane__reap(r, may_call);
     if (outermost)
         wane__applying_end(r);
+    return n;
+}
+
+size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait) {
+    uint64_t limit = load_acquire(&q->xtail);
+    size_t n = 0, batch;
+    while (load_acquire(&q->xhead) < limit && (batch = wane__settle(r, q, limit, may_call, may_wait)) > 0)
+        n += batch;
     return n;
 }
 

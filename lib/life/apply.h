@@ -12,10 +12,13 @@
 size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call);
 
 /*
- * Settles one batch of units that `from` keeps, below position `limit`, by revocation. Where the owner is in the
+ * Settles one batch of units of q, a record's `kept` or `handed`, below position `limit`, by revocation. Where the owner is in the
  * middle of counting, may_wait waits for it (a few instructions, or its time slice); without, the unit is kept again.
  */
-size_t wane__settle(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call, bool may_wait);
+size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait);
+
+/* All that q holds now, batch by batch, as far as nobody else takes it. Returns how many. */
+size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait);
 
 /* Runs deferred functions that are due and frees blocks that are. Returns how many functions. May call. */
 size_t wane__run_due(struct wane__record *r);
@@ -26,6 +29,9 @@ void wane__defer(struct wane__record *r, struct wane__header *h, const char *ope
 
 /* At a birth in the slow path, of a tracked type: slows the thread down while garbage is far ahead of the collector. */
 void wane__hold_birth(struct wane__record *r);
+
+/* After a death or a unit was left to the collector thread: holds the thread to its byte bound. */
+void wane__left(struct wane__record *r);
 
 /* After a unit was kept: settles a full batch; holds the thread to its byte bound. */
 void wane__kept(struct wane__record *r, bool may_call);

@@ -40,9 +40,7 @@ static void help(struct wane__record *r, bool may_call) {
     wane__grace_step();
     while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, may_call) > 0) {
     }
-    uint64_t limit = load_relaxed(&r->kept.xtail);
-    while (load_relaxed(&r->kept.xhead) < limit && wane__settle(r, r, limit, may_call, false) > 0) {
-    }
+    wane__settle_all(r, &r->kept, may_call, false);
 }
 
 static void count_stall(struct wane__record *r, uint64_t ns) {
@@ -94,7 +92,7 @@ static void make_room(struct wane__record *r, const char *operation) {
 static void settle_full(struct wane__record *r, bool may_call) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
     if (tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM)
-        wane__settle(r, r, tail, may_call, false);
+        wane__settle(r, &r->kept, tail, may_call, false);
 }
 
 void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation) {
@@ -129,6 +127,11 @@ void wane__hold_birth(struct wane__record *r) {
     }
     count_stall(r, now - begin);
     errno = saved;
+}
+
+void wane__left(struct wane__record *r) {
+    if (unlikely(over_bound(r)))
+        hold_to_bound(r, false);
 }
 
 void wane__kept(struct wane__record *r, bool may_call) {

@@ -48,13 +48,16 @@ static void give_to_collector(struct wane__header *h) {
     wane__stack_push(&xwaiting, (struct wane__link *)(void *)h);
 }
 
-static void hand_over(struct wane__record *r, struct wane__header *h) {
-    if (r->callbacks > 0) {
-        put(&r->xlater, h);
-        return;
-    }
+void wane__leave_dead(struct wane__header *h) {
     give_to_collector(h);
     wane__wake();
+}
+
+static void hand_over(struct wane__record *r, struct wane__header *h) {
+    if (r->callbacks > 0)
+        put(&r->xlater, h);
+    else
+        wane__leave_dead(h);
 }
 
 size_t wane__dead_waiting(void) { return load_acquire(&xwaiting_n); }

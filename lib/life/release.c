@@ -96,6 +96,24 @@ void wane__release_slow(void *obj) {
     }
 }
 
+/* Only a unit that cannot be given up here waits in a queue: of an object of another thread's, or with a finalizer. */
+void(wane_release_later)(void *obj) {
+    if (obj == NULL)
+        return;
+    struct wane__record *r = wane__record_need("wane_release_later");
+    struct wane__header *h = wane__header_of(obj);
+    enum wane__drop result = wane__drop_unit(r, h, false, "wane_release_later");
+    if (result == WANE__DROPPED)
+        return;
+    if (result == WANE__DIED) {
+        wane__leave_dead(h);
+    } else if (unlikely(!wane__hand_unit(r, h))) {
+        wane__keep(r, h); /* memory is out: whoever comes first */
+        wane__reap(r, false);
+    }
+    wane__left(r);
+}
+
 void(wane_clear)(void *var) {
     void *obj;
     memcpy(&obj, var, sizeof obj);

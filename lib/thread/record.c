@@ -249,6 +249,7 @@ void wane__record_fork_child(void) {
     WANE__EACH_RECORD(r) {
         store_relaxed(&r->deferred.xlock, 0u);
         store_relaxed(&r->kept.xlock, 0u);
+        store_relaxed(&r->handed.xlock, 0u);
         if (r == self || load_relaxed(&r->xstate) == WANE__RECORD_FREE)
             continue;
         wane__heap_fork_child(&r->heap);

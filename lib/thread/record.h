@@ -73,6 +73,8 @@ struct wane__record {
     struct wane__queue deferred;
     /* units that could not be given up where they were released: of objects biased to others, or with finalizers */
     struct wane__queue kept;
+    /* units whose end is the library thread's: wane_release_later. Made at the first use */
+    struct wane__queue handed;
     /* collector thread only: positions of the queues at its last round */
     uint64_t seen_deferred, seen_kept;
 

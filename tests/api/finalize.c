@@ -307,6 +307,36 @@ TEST(chains_of_finalizers) {
     CHECK_EQ_UINT(atomic_load(&beads_destroyed), LENGTH);
 }
 
+// The same of a thread that sleeps: the library's thread settles each link by itself, and must not
+// rest between them. At a link a round, as it once was, this would take a minute.
+static struct gate over = GATE_CLOSED;
+static void *make_and_sleep(void *ret) {
+    struct bead *first = NULL;
+    for (size_t i = TEST_TSAN || TEST_ASAN ? 20000 : 200000; i > 0; i--) {
+        struct bead *b = wane_new(&bead_type);
+        b->number = i;
+        wane_slot_init(&b->next, first);
+        first = b;
+    }
+    atomic_store((_Atomic(struct bead *) *)ret, first);
+    gate_wait(&over);
+    return NULL;
+}
+
+TEST(chains_of_a_sleeping_owner) {
+    enum { LENGTH = TEST_TSAN || TEST_ASAN ? 20000 : 200000 };
+    size_t before = atomic_load(&beads_destroyed);
+    _Atomic(struct bead *) first = NULL;
+    pthread_t owner = api_thread(make_and_sleep, &first);
+    while (atomic_load(&first) == NULL) {
+        test_sleep_ns(API_MS);
+    }
+    wane_release(atomic_load(&first));
+    api_wait_count(&beads_destroyed, before + LENGTH);
+    gate_set(&over, true);
+    api_join(owner);
+}
+
 // Finalizers may use the library: make objects, use slots, start threads.
 
 static void *make_in_thread(void *unused) {
