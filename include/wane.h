@@ -48,7 +48,8 @@
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
  * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
- * when no thread record is to be had. Leaving a call or a callback by longjmp, pthread_exit or cancellation is an error.
+ * when no thread record is to be had. Leaving a call or a callback by longjmp, pthread_exit or cancellation is an error;
+ * a thread that ends inside a callback ends the program, with one line.
  */
 #ifndef WANE_H
 #define WANE_H

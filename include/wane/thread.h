@@ -21,7 +21,7 @@ WANE_API int wane_thread_attach(void);
 
 /*
  * Detaches the calling thread before its exit. It is attached again by its next call. Objects that it made stay
- * valid. Aborts with one line inside a guard.
+ * valid. Aborts with one line inside a guard or a callback.
  */
 WANE_API void wane_thread_detach(void);
 

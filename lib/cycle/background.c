@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/check.h"
 #include "base/option.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
@@ -58,6 +59,11 @@ static void rest(bool did) {
     }
 }
 
+static void ended_in_callback(void *unused) {
+    (void)unused;
+    wane__fatal("the library's thread was ended inside a callback, by pthread_exit");
+}
+
 static void *run(void *arg) {
     (void)arg;
     pthread_setname_np(pthread_self(), "wane-gc");
@@ -75,6 +81,7 @@ static void *run(void *arg) {
         store_relaxed(&xcpu_clock, clock);
         store_release(&xcpu_running, true);
     }
+    pthread_cleanup_push(ended_in_callback, NULL);
     while (load_acquire(&xstate) == RUNNING) {
         bool did = wane__work(r, true);
         if (wane__collect_if_due(r))
@@ -84,6 +91,7 @@ static void *run(void *arg) {
         if (load_acquire(&xstate) == RUNNING && !(did && wane__work_left(r)))
             rest(did);
     }
+    pthread_cleanup_pop(0);
     store_relaxed(&wane__xtracked_limit, INT64_MAX);
     wane__record_detach(r);
     store_release(&xcpu_running, false);

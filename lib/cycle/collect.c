@@ -74,6 +74,8 @@ static void prove(struct wane__collection *c) {
     pthread_mutex_lock(&arming);
     wane__arm(c);
     pthread_mutex_unlock(&arming);
+    if (c->table.failed)
+        return;
     wane__count_then_trace(c);
     if (c->table.failed)
         return;

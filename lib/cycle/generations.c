@@ -158,7 +158,7 @@ static void set_limit(bool automatic) {
 }
 
 bool wane__collect_if_due(struct wane__record *r) {
-    bool automatic = !load_relaxed(&xdisabled) && load_relaxed(&xpaused) <= 0;
+    bool automatic = !load_relaxed(&xdisabled) && load_relaxed(&xpaused) <= 0 && wane__fences_known();
     if (!claim(r->id))
         return false;
     set_limit(automatic);

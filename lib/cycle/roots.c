@@ -80,5 +80,6 @@ void wane__find_roots(struct wane__collection *c) {
             add_root(c, page, wane__page_block(page, i));
     }
     wane__collector_unlock();
-    wane__bracket_wait();
+    if (!wane__bracket_wait())
+        c->table.failed = true;
 }

@@ -37,7 +37,10 @@ void wane__arm(struct wane__collection *c) {
         else
             wane__revoke_begin(c->r, s->h, &owner);
     }
-    wane__bracket_wait();
+    if (!wane__bracket_wait()) {
+        t->failed = true;
+        return;
+    }
     for (size_t i = 0; i < t->n; i++) {
         if (wane__in_doubt(&t->suspects[i]) && load_relaxed(&t->suspects[i].h->owner) == WANE__OWNER_NONE)
             wane__revoke_end(c->r, t->suspects[i].h);

@@ -69,16 +69,17 @@ static bool settle_own(struct wane__record *r, bool silent_only) {
 }
 
 bool wane__work_left(const struct wane__record *r) {
-    return wane__queue_length(&r->kept) > 0 && load_relaxed(&xclaim) == 0;
+    return wane__queue_length(&r->kept) > 0 && load_relaxed(&xclaim) == 0 && wane__fences_known();
 }
 
-static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only) {
+/* may_settle: revocations would end; while there is a thread that does not know of fences they do not. */
+static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only, bool may_settle) {
     bool alive = attached(from) && from != r, did = false;
     uint64_t safe = load_acquire(&from->deferred.xsafe);
     uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
     while (load_relaxed(&from->deferred.xhead) < limit && wane__apply_deferred(r, from, true) > 0)
         did = true;
-    if (silent_only && load_relaxed(&xclaim) != 0)
+    if (!may_settle || (silent_only && load_relaxed(&xclaim) != 0))
         return did;
     if (wane__settle_all(r, &from->handed, true, true) > 0)
         did = true;
@@ -93,8 +94,9 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
 
 bool wane__work(struct wane__record *r, bool silent_only) {
     bool did = wane__grace_step() == WANE__GRACE_WAITING;
+    bool may_settle = wane__fences_known();
     WANE__EACH_RECORD(from) {
-        if (work_for(r, from, silent_only))
+        if (work_for(r, from, silent_only, may_settle))
             did = true;
     }
     bool outermost = wane__applying_begin(r);
@@ -108,13 +110,16 @@ bool wane__work(struct wane__record *r, bool silent_only) {
     return did;
 }
 
-static void wait_for_brackets(void *arg) {
+static bool wait_for_brackets(void *arg) {
     (void)arg;
-    wane__bracket_wait();
+    return wane__bracket_wait();
 }
 
 size_t wane__give_back(bool all, bool *ret_more) {
     size_t bytes = 0;
+    *ret_more = true;
+    if (!wane__fences_known()) /* nothing could be given back, and a fork would wait for the lock */
+        return 0;
     wane__collector_lock();
     if (all)
         bytes = wane__heap_trim(wait_for_brackets, NULL);

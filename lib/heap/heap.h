@@ -119,13 +119,19 @@ void wane__heap_shed(struct wane__heap *heap);
 void wane__heap_abandon(struct wane__heap *heap);
 
 /*
- * Background. Drains what nobody else drains, takes pages that were empty for trim_delay_ns (now_ns is CLOCK_MONOTONIC),
- * calls bracket_wait(arg) if there are any, and gives their memory back. True: call again after the delay.
+ * Waits until each bracket was seen clear once. False: it gave up, and what waited for it waits on: the next tend tries
+ * again.
  */
-bool wane__heap_tend(void (*bracket_wait)(void *), void *arg, uint64_t now_ns, uint64_t trim_delay_ns);
+typedef bool wane__bracket_waiter(void *arg);
+
+/*
+ * Background. Drains what nobody else drains, takes pages that were empty for trim_delay_ns (now_ns is CLOCK_MONOTONIC),
+ * calls waiter(arg) if there are any, and gives their memory back. True: call again after the delay.
+ */
+bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns);
 
 /* Background: the same at once with everything that is empty. Returns bytes that went back to the system. */
-size_t wane__heap_trim(void (*bracket_wait)(void *), void *arg);
+size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg);
 
 /* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
 bool wane__heap_retired(void);

@@ -28,6 +28,10 @@ void (*wane__heap_on_retired)(void);
 static struct wane__stack xretired; /* large objects, through page->notify */
 static uint32_t xwork;              /* something happened since tend last began */
 
+/* Under the collector's lock: taken in step 2, until a wait for brackets has ended. */
+static struct wane__page *going;
+static struct wane__link *going_retired;
+
 void wane__tend_call(void) {
     if (load_seq_cst(&xwork) != 0 || swap_seq_cst(&xwork, 1u) != 0) /* [order:tend] */
         return;
@@ -63,38 +67,56 @@ static void give_retired(struct wane__page *page, uint64_t now_ns) {
     wane__arena_give(page, now_ns, false);
 }
 
-static void run(void (*bracket_wait)(void *), void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
+static void take_idle(uint64_t now_ns, uint64_t delay_ns, bool all) {
+    struct wane__page **end = &going;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = wane__orphan_take_idle(now_ns, delay_ns, all);
+}
+
+static void take_retired(void) {
+    struct wane__link **end = &going_retired;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = wane__stack_take(&xretired);
+}
+
+static void give_going(uint64_t now_ns, bool keep) {
+    while (going != NULL) {
+        struct wane__page *page = going;
+        going = page->next;
+        forget_side(page);
+        wane__arena_give(page, now_ns, keep);
+    }
+    while (going_retired != NULL) {
+        struct wane__page *page = wane__page_of_notify(going_retired);
+        going_retired = going_retired->next;
+        give_retired(page, now_ns);
+    }
+}
+
+static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
     (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
     pass_tokens();
     bool pressure = wane__orphan_pressure();
-    struct wane__page *idle = wane__orphan_take_idle(now_ns, delay_ns, all || pressure);
-    struct wane__link *retired = wane__stack_take(&xretired);
-    if (idle != NULL || retired != NULL)
-        bracket_wait(arg);
-    wane__pause();
-    while (idle != NULL) {
-        struct wane__page *page = idle;
-        idle = page->next;
-        forget_side(page);
-        wane__arena_give(page, now_ns, pressure && !all);
-    }
-    while (retired != NULL) {
-        struct wane__page *page = wane__page_of_notify(retired);
-        retired = retired->next;
-        give_retired(page, now_ns);
+    take_idle(now_ns, delay_ns, all || pressure);
+    take_retired();
+    if ((going != NULL || going_retired != NULL) && waiter(arg)) {
+        wane__pause();
+        give_going(now_ns, pressure && !all);
     }
     wane__arena_sweep(now_ns, delay_ns);
 }
 
-bool wane__heap_tend(void (*bracket_wait)(void *), void *arg, uint64_t now_ns, uint64_t trim_delay_ns) {
-    run(bracket_wait, arg, now_ns, trim_delay_ns, false);
+bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns) {
+    run(waiter, arg, now_ns, trim_delay_ns, false);
     bool left = wane__orphan_has_empty();
-    return left || wane__arena_has_warm() || wane__heap_retired();
+    return left || going != NULL || wane__arena_has_warm() || wane__heap_retired();
 }
 
-size_t wane__heap_trim(void (*bracket_wait)(void *), void *arg) {
+size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
     size_t before = wane__heap_bytes();
-    run(bracket_wait, arg, UINT64_MAX, 0, true);
+    run(waiter, arg, UINT64_MAX, 0, true);
     (void)wane__orphan_has_empty();
     size_t after = wane__heap_bytes();
     return before > after ? before - after : 0;
@@ -103,4 +125,6 @@ size_t wane__heap_trim(void (*bracket_wait)(void *), void *arg) {
 void wane__tend_fork_child(void) {
     store_relaxed(&xretired.xtop, (struct wane__link *)NULL);
     store_relaxed(&xwork, 1u);
+    going = NULL; /* each is found by its place */
+    going_retired = NULL;
 }

@@ -91,10 +91,8 @@ static bool begin_batch(struct wane__record *r, size_t n, struct owners *owners)
 static bool wait_for_owners(const struct owners *owners, bool others, bool may_wait) {
     if (!owners->any && !others)
         return true;
-    if (may_wait) {
-        wane__bracket_wait();
-        return true;
-    }
+    if (may_wait)
+        return wane__bracket_wait(); /* in a guard of this thread's, perhaps: it waits for brackets, and no guard is one */
     wane__heavy();
     return others ? wane__brackets_clear() : owners_clear(owners);
 }

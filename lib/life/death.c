@@ -138,8 +138,7 @@ void wane__keep(struct wane__record *r, struct wane__header *h) {
         if (r->head.nest > 0)
             wane__fatal("out of memory inside a guard, with no room left to defer a decrement");
         wane__hurry();
-        wane__bracket_wait();
-        if (load_relaxed(&h->owner) == WANE__OWNER_NONE)
+        if (wane__bracket_wait() && load_relaxed(&h->owner) == WANE__OWNER_NONE)
             wane__revoke_end(r, h); /* begun by whomever: the wait was one for everybody */
     }
 }

@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "os/clock.h"
 #include "thread/mode.h"
+#include "thread/wake.h"
 
 /* A try-lock guards all of this but the x fields. */
 static uint32_t xlock;
@@ -155,6 +156,8 @@ static void end(void) {
 }
 
 enum wane__grace wane__grace_step(void) {
+    if (wane__fences_on())
+        wane__learn_fences(wane__self); /* who only waits must not be who is waited for */
     if (!trylock())
         return WANE__GRACE_BUSY;
     enum wane__grace result = WANE__GRACE_WAITING;
@@ -204,12 +207,31 @@ bool wane__brackets_clear(void) {
     return true;
 }
 
-void wane__bracket_wait(void) {
+/*
+ * A bracket is some instructions long: only a thread that lost its processor inside one is met more than a few times.
+ * Threads that make marks without fences learn of it in their next call: those that run get some time to.
+ */
+#define LOOKS_BEFORE_NAPS 100
+#define IGNORANCE_NS 10000000
+
+bool wane__bracket_wait(void) {
     wane__heavy();
+    uint64_t begin = wane__fences_known() ? 0 : wane__now();
     WANE__EACH_RECORD(r) {
-        while (!bracket_clear_of(r))
-            sched_yield();
+        for (unsigned looks = 0; !bracket_clear_of(r); looks++) {
+            if (looks < LOOKS_BEFORE_NAPS)
+                sched_yield();
+            else
+                wane__pause_briefly();
+            if (unlikely(!wane__fences_known())) {
+                if (begin == 0)
+                    begin = wane__now();
+                if (wane__now() - begin > IGNORANCE_NS)
+                    return false;
+            }
+        }
     }
+    return true;
 }
 
 void wane__calls_add(wane_defer_node *node) {

@@ -36,8 +36,12 @@ uint64_t wane__grace_ended(void);
 bool wane__brackets_clear(void);
 /* The same for one owner. */
 bool wane__bracket_clear(uint32_t id);
-/* Heavy barrier and wait until each bracket was seen clear once. Not inside a bracket, not holding a lock of users. */
-void wane__bracket_wait(void);
+/*
+ * Heavy barrier and wait until each bracket was seen clear once. Not inside a bracket; inside a guard it may be, since
+ * it waits for no guard. False: membarrier(2) stopped working, and there is a thread that has not called since; then
+ * nothing is known of brackets, and the caller tries again later.
+ */
+bool wane__bracket_wait(void);
 
 /* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
 void wane__calls_add(wane_defer_node *node);

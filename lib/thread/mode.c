@@ -31,6 +31,7 @@ static void turn_fences_on(void) {
         store_seq_cst(&r->head.match, WANE__MATCH_NOBODY);
     }
     store_seq_cst(&xrelied, 1u);
+    wane__learn_fences(wane__self); /* else this thread, if it goes on to wait, waits for itself */
 }
 
 void wane__heavy(void) {
@@ -48,4 +49,15 @@ void wane__learn_fences(struct wane__thread *t) {
     store_relaxed(&t->match, WANE__MATCH_NOBODY);
     if (load_relaxed(&r->xknows_fences) == 0)
         store_seq_cst(&r->xknows_fences, 1u);
+}
+
+bool wane__fences_known(void) {
+    if (!wane__fences_on())
+        return true;
+    wane__learn_fences(wane__self);
+    WANE__EACH_RECORD(r) {
+        if (load_acquire(&r->xstate) != WANE__RECORD_FREE && load_seq_cst(&r->xknows_fences) == 0)
+            return false;
+    }
+    return true;
 }

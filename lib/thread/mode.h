@@ -31,8 +31,14 @@ void wane__mode_init(bool works);
 /* The heavy barrier. If it fails now, fences are turned on for good, and it is complete by the rule above. */
 void wane__heavy(void);
 
-/* The calling thread has seen that fences are on. */
+/*
+ * The thread of t, which is the caller, has seen that fences are on. At any point, in marks without fence too: whoever
+ * reads the new xknows_fences reads these marks as well, and waits for them.
+ */
 void wane__learn_fences(struct wane__thread *t);
+
+/* Whether all threads know what marks they have to make. If not, no bracket wait would end before they call. */
+bool wane__fences_known(void);
 
 /* The bracket, for functions of the library. They do not nest. */
 static inline void wane__mark(struct wane__thread *t) {

@@ -61,6 +61,8 @@ static void expect_exit(struct wane__record *r) {
 
 static void on_exit_round(void *arg) {
     struct wane__record *r = arg;
+    if (r->callbacks > 0) /* what that call was in the middle of is lost, and a flush would wait for it for ever */
+        wane__fatal("a thread ended inside a callback of the library: by pthread_exit, or cancelled");
     expect_exit(r);
     /* Not in the last round: there ThreadSanitizer takes its own state of the thread away. */
     if (++r->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, r) == 0)
@@ -117,6 +119,11 @@ static struct wane__record *take_record_locked(int *error) {
     return r;
 }
 
+/*
+ * If fences are turned on meanwhile, `match` may end as the id: the thread counts without fences then, as one does that
+ * was attached before, and like that one it is waited for by xknows_fences. That word is set before xfences is read here
+ * and cleared after it was written there: if 0 was read here, the clearing is the later.
+ */
 static void put_on(struct wane__record *r, enum wane__record_state state) {
     wane__heap_init(&r->heap);
     r->exit_rounds = 0;

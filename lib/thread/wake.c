@@ -41,9 +41,17 @@ void wane__pause_briefly(void) {
 
 void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }
 
+/*
+ * If the barrier fails now, a thread that read xfences before may add work, see no sleeper and have its store unseen
+ * here. It knows of the fences when it calls again; until all do, the sleep has a limit, and so does the loss.
+ */
+#define UNSURE_NS 10000000
+
 void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__ASLEEP);
     wane__heavy();
+    if (!wane__fences_known() && (limit_ns < 0 || limit_ns > UNSURE_NS))
+        limit_ns = UNSURE_NS;
     for (;;) {
         uint32_t bell = load_acquire(&xbell);
         if (anything_to_do() || load_acquire(&wane__xasleep) != WANE__ASLEEP)

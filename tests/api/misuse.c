@@ -121,6 +121,43 @@ TEST(counting_in_destroy) {
     api_dies_with(use_in_destroy, (void *)1, "victim", "wane_retain", NULL);
 }
 
+static void exit_in_destroy(void *self) {
+    (void)self;
+    pthread_exit(NULL);
+}
+
+static void cancel_in_destroy(void *self) {
+    (void)self;
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
+
+static wane_type exit_types[] = {
+    {.name = "exit", .size = 8, .destroy = exit_in_destroy},
+    {.name = "cancelled", .size = 8, .destroy = cancel_in_destroy},
+};
+
+static void *release_one(void *which) {
+    wane_release(wane_new(&exit_types[(uintptr_t)which]));
+    return NULL;
+}
+
+static void end_in_destroy(void *which) { api_elsewhere(release_one, which); }
+
+// What is put in a slot dies on the library's own thread, when nobody flushes.
+static void end_the_librarys_thread(void *which) {
+    wane_slot_give(&place, wane_new(&exit_types[(uintptr_t)which]));
+    wane_slot_clear(&place);
+    test_sleep_ns(10 * API_SECOND);
+}
+
+TEST(ending_a_thread_in_a_callback) {
+    for (uintptr_t i = 0; i < 2; i++) {
+        api_dies_with(end_in_destroy, (void *)i, "ended inside a callback", NULL, NULL);
+        api_dies_with(end_the_librarys_thread, (void *)i, "ended inside a callback", NULL, NULL);
+    }
+}
+
 static void overrelease_foreign(void *o) {
     // The owner has one unit; three are given up.
     api_elsewhere(release_here, o);

@@ -90,10 +90,11 @@ static inline void block_free(struct wane__heap *heap, struct wane__header *h, s
 /* "Brackets": freeing threads hold it for reading around each free, and a bracket wait takes it for writing. */
 static pthread_rwlock_t brackets = PTHREAD_RWLOCK_INITIALIZER;
 
-static inline void bracket_wait(void *arg) {
+static inline bool bracket_wait(void *arg) {
     (void)arg;
     pthread_rwlock_wrlock(&brackets);
     pthread_rwlock_unlock(&brackets);
+    return true;
 }
 
 static inline bool count_live_page(struct wane__page *page, void *arg) {
