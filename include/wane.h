@@ -43,7 +43,8 @@
  *     never inside a guard; wane_new of a tracked type waits likewise while garbage is far ahead of the collector.
  *     Both are counted as stalls.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
- *     An object whose finalizer is due is left to the library's thread, or to wane_flush, there.
+ *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
+ *     the library's, and before the outermost call returns.
  *
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.

@@ -55,6 +55,13 @@ bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word) {
     return true;
 }
 
+bool wane__queue_room(struct wane__queue *q) {
+    if (load_relaxed(&q->xtail) - q->tail_segment->base < WANE__SEGMENT_WORDS || q->spare != NULL)
+        return true;
+    q->spare = segment_new();
+    return q->spare != NULL;
+}
+
 /* Each store leaves head and segment in agreement, for the child of a fork. */
 size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max) {
     uint64_t tail = load_acquire(&q->xtail); /* [order:queue] */

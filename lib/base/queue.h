@@ -61,6 +61,9 @@ static inline bool wane__queue_push(struct wane__queue *q, uintptr_t word) {
     return true;
 }
 
+/* Producer: whether the next push of a queue that was made cannot fail. */
+bool wane__queue_room(struct wane__queue *q);
+
 static inline bool wane__queue_trylock(struct wane__queue *q) {
     uint32_t unlocked = 0;
     if (load_relaxed(&q->xlock) != 0 || !cas_acq_rel(&q->xlock, &unlocked, 1u)) /* [order:consumer] */

@@ -23,6 +23,8 @@ bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return p
 
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->kept, h); }
 
+bool wane__keep_silently(struct wane__record *gone, struct wane__header *h) { return push(&gone->kept, h); }
+
 bool wane__hand_unit(struct wane__record *r, struct wane__header *h) {
     return wane__queue_ready(&r->handed) && push_and_wake(&r->handed, h);
 }
@@ -76,7 +78,7 @@ void wane__batch_end(struct wane__record *r) {
     r->batch_busy = false;
 }
 
-/* Those units that its queue still holds are the queue's. Wakes nobody: most children only exec. */
+/* Those units that its queue still holds are the queue's. */
 static void keep_batch(struct wane__record *gone) {
     uint32_t n = load_relaxed(&gone->xbatch_n);
     struct wane__queue *q = load_relaxed(&gone->xbatch_of);
@@ -84,7 +86,7 @@ static void keep_batch(struct wane__record *gone) {
     for (uint32_t i = 0; i < n && taken; i++) {
         struct wane__header *h = wane__batch_unit(gone, i);
         if (h != NULL)
-            push(&gone->kept, h);
+            wane__keep_silently(gone, h);
     }
     store_relaxed(&gone->xbatch_n, 0u);
 }

@@ -23,6 +23,9 @@ bool wane__defer_unit(struct wane__record *r, struct wane__header *h);
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
 bool wane__hand_unit(struct wane__record *r, struct wane__header *h);
 
+/* In the child of a fork, for the record of a vanished thread: keeps a unit, and wakes nobody. Most children only exec. */
+bool wane__keep_silently(struct wane__record *gone, struct wane__header *h);
+
 static inline uint64_t wane__queue_bytes(const struct wane__queue *q) {
     uint64_t done = load_acquire(&q->xbytes_done), all = load_relaxed(&q->xbytes);
     return all > done ? all - done : 0; /* a word may be taken before its bytes are added */

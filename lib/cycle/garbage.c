@@ -79,10 +79,13 @@ static void visit_emptying(struct wane__visit_ops *ops, wane_slot *s, size_t n) 
         void *obj = load_relaxed(&s[i].wane__target);
         if (obj == NULL)
             continue;
-        store_relaxed(&s[i].wane__target, NULL);
         struct wane__header *h = wane__header_of(obj);
         uint32_t to = wane__table_find(h);
-        if (to == WANE__NO_SUSPECT || (e->c->table.suspects[to].flags & WANE__SUSPECT_GARBAGE) == 0)
+        bool outside = to == WANE__NO_SUSPECT || (e->c->table.suspects[to].flags & WANE__SUSPECT_GARBAGE) == 0;
+        if (unlikely(outside && e->c->r->gathering != 0 && wane__finals_full(e->c->r, h)))
+            continue;
+        store_relaxed(&s[i].wane__target, NULL);
+        if (outside)
             wane__let_go(e->c->r, h, e->may_call, "death of its referrer");
     }
 }
@@ -114,7 +117,7 @@ void wane__destroy_garbage(struct wane__collection *c) {
         if (wane__word_has(w, WANE__WEAKREFD))
             wane__weak_clear(h);
         struct emptying e = {.ops.slots = visit_emptying, .c = c, .may_call = t->trace == NULL};
-        wane__visit_slots(t, h, &e.ops);
+        wane__visit_dying(c->r, t, h, &e.ops, true);
     }
     for (size_t i = 0; i < c->table.n; i++) {
         struct wane__suspect *s = &c->table.suspects[i];

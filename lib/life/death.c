@@ -20,6 +20,9 @@ static uint64_t xwaiting_bytes;
 /* Held while those move to the list of whom destroys them: a fork finds each in one of the two. */
 static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
 
+/* In `gathering`, beside 1: a unit had to stay in its slot. */
+#define GATHERING_AGAIN 2u
+
 static void put(struct wane__link **list, struct wane__header *h) {
     struct wane__link *link = (struct wane__link *)(void *)h;
     store_relaxed(&link->next, load_relaxed(list));
@@ -98,6 +101,18 @@ static void hand_over_all(struct wane__link **list) {
     store_relaxed(list, NULL);
 }
 
+/* In the child of a fork. Those for which there is no memory wait for the next thread with the id. */
+static void keep_finals(struct wane__record *gone) {
+    uintptr_t unit;
+    gone->gathering = 0;
+    while (wane__queue_length(&gone->finals) > 0 && wane__queue_copy(&gone->finals, UINT64_MAX, &unit, 1) == 1) {
+        if (!wane__keep_silently(gone, (struct wane__header *)unit))
+            return;
+        wane__queue_skip(&gone->finals, 1);
+    }
+    gone->finals_any = false;
+}
+
 void wane__death_fork_prepare(void) { pthread_mutex_lock(&moving); }
 
 void wane__death_fork_parent(void) { pthread_mutex_unlock(&moving); }
@@ -114,6 +129,7 @@ void wane__death_fork_child(const struct wane__record *self) {
         store_relaxed(&gone->xouter, NULL);
         hand_over_all(&gone->xdead);
         hand_over_all(&gone->xlater);
+        keep_finals(gone);
     }
 }
 
@@ -143,6 +159,44 @@ void wane__keep(struct wane__record *r, struct wane__header *h) {
     }
 }
 
+/* Whether h is kept for its finalizer, and that may run on this thread once the frame that it is in has been left. */
+static bool finalized_here_soon(const struct wane__record *r, struct wane__header *h) {
+    if (r->callbacks == 0 && r->gathering == 0)
+        return false;
+    uint64_t w = load_relaxed(&h->shared);
+    if (!wane__word_has(w, WANE__FINAL_DUE) || (!wane__word_has(w, WANE__MERGED) && load_relaxed(&h->owner) != r->id))
+        return false;
+    return (wane__type_of(w)->flags & WANE_TYPE_FINALIZE_QUEUED) == 0 || r->may_run_queued;
+}
+
+/* The unit of h goes to `finals`, which a frame further down this stack works off. False: it cannot be there. */
+static bool await_final(struct wane__record *r, struct wane__header *h) {
+    if (!finalized_here_soon(r, h) || !wane__queue_ready(&r->finals) || !wane__queue_push(&r->finals, (uintptr_t)h))
+        return false;
+    r->finals_any = true;
+    return true;
+}
+
+bool wane__finals_full(struct wane__record *r, struct wane__header *h) {
+    if (!finalized_here_soon(r, h) || !wane__queue_ready(&r->finals))
+        return false;
+    if ((r->gathering & GATHERING_AGAIN) == 0 && wane__queue_room(&r->finals))
+        return false;
+    r->gathering |= GATHERING_AGAIN; /* malloc is not asked again before there is room */
+    return true;
+}
+
+/* Runs the finalizers that had to wait: in no callback, and where user code may run. Finalizers may add to them. */
+static void run_finals(struct wane__record *r) {
+    while (wane__queue_length(&r->finals) > 0) {
+        uintptr_t unit;
+        wane__queue_copy(&r->finals, UINT64_MAX, &unit, 1);
+        wane__queue_skip(&r->finals, 1); /* a child of fork() loses the unit in hand; it never has two */
+        wane__let_go(r, (struct wane__header *)unit, true, "the end of a callback");
+    }
+    r->finals_any = false;
+}
+
 void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {
     for (;;) {
         switch (wane__drop_unit(r, h, may_finalize(r, h, may_call), operation)) {
@@ -152,7 +206,8 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call,
             put(&r->xdead, h);
             return;
         case WANE__KEPT:
-            wane__keep(r, h);
+            if (!await_final(r, h))
+                wane__keep(r, h);
             return;
         case WANE__FINAL:
             wane__tsan_acquire(&h->shared);
@@ -173,6 +228,8 @@ static void empty_slots(struct emptying *e, wane_slot *s, size_t n) {
     for (size_t i = 0; i < n; i++) {
         void *obj = load_relaxed(&s[i].wane__target);
         if (obj == NULL)
+            continue;
+        if (unlikely(e->r->gathering != 0 && wane__finals_full(e->r, wane__header_of(obj))))
             continue;
         store_relaxed(&s[i].wane__target, NULL);
         wane__let_go(e->r, wane__header_of(obj), e->may_call, "death of its referrer");
@@ -206,12 +263,25 @@ void wane__visit_slots(wane_type *t, struct wane__header *h, struct wane__visit_
     }
 }
 
+void wane__visit_dying(struct wane__record *r, wane_type *t, struct wane__header *h, struct wane__visit_ops *ops,
+                       bool may_call) {
+    bool again;
+    do {
+        r->gathering = may_call && t->trace != NULL ? 1 : 0;
+        wane__visit_slots(t, h, ops);
+        again = (r->gathering & GATHERING_AGAIN) != 0;
+        r->gathering = 0;
+        if (unlikely(r->finals_any && may_call))
+            run_finals(r);
+    } while (unlikely(again));
+}
+
 /* Slots at fixed offsets are by far the most frequent: no call through a pointer for them. */
 static void empty(struct wane__record *r, wane_type *t, struct wane__header *h, bool may_call) {
     struct emptying e = {.ops.slots = visit_emptying, .r = r, .may_call = may_call};
     if (t->trace != NULL) {
-        e.may_call = false; /* finalizers do not run inside a guard of the library's */
-        wane__visit_slots(t, h, &e.ops);
+        e.may_call = false;
+        wane__visit_dying(r, t, h, &e.ops, may_call);
         return;
     }
     for (size_t i = 0; i < t->wane__private[WANE__TYPE_SLOTS_N]; i++)
@@ -291,6 +361,8 @@ static bool is_simple(const wane_type *t, uint64_t w) {
 void wane__reap(struct wane__record *r, bool may_call) {
     may_call = may_call && wane__may_call(r);
     for (;;) {
+        if (unlikely(r->finals_any) && may_call)
+            run_finals(r);
         for (struct wane__link *l; may_call && (l = load_relaxed(&r->xlater)) != NULL;) {
             store_relaxed(&r->xlater, load_relaxed(&l->next));
             put(&r->xdead, (struct wane__header *)(void *)l);

@@ -8,6 +8,7 @@
  *
  * may_call says that user code may run here. Inside a callback it may not: what dies there and has a callback of its
  * own waits in `xlater` until the callback has returned, or, at slot calls and the like, on the collector's list.
+ * Last units of objects whose finalizers are due wait beside it, in `finals`.
  */
 #ifndef WANE_LIFE_DEATH_H
 #define WANE_LIFE_DEATH_H
@@ -27,6 +28,17 @@ void wane__reap(struct wane__record *r, bool may_call);
 
 /* let_go and reap. */
 void wane__release(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
+
+/*
+ * Visits the slots of h, which is dying, for ops, whose functions let go. What `trace` visits is visited inside a guard:
+ * finalizers that come due there run when it is left, if they may (may_call); ops is then told not to call. A slot that
+ * ops leaves full, because wane__finals_full said so, is visited again.
+ */
+void wane__visit_dying(struct wane__record *r, wane_type *t, struct wane__header *h, struct wane__visit_ops *ops,
+                       bool may_call);
+
+/* Whether the unit of h in a slot has to stay there until finalizers have run: memory is out. While r->gathering. */
+bool wane__finals_full(struct wane__record *r, struct wane__header *h);
 
 /* What a callback left undestroyed, for want of memory, waits with the rest that died in it. */
 void wane__call_left(struct wane__record *r);

@@ -187,6 +187,7 @@ static void release_record_locked(struct wane__record *r) {
     store_relaxed(&r->head.bracket, 0u);
     store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
     r->callbacks = 0;
+    r->gathering = 0;
     r->allowance = 0;
     if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
         store_relaxed(&late, late - 1);

@@ -35,6 +35,8 @@ struct wane__record {
     unsigned exit_rounds;    /* of thread-exit destructors seen */
     unsigned refills;        /* births that found their page's list empty */
     unsigned callbacks;      /* depth of user code that the library called */
+    unsigned gathering;      /* not 0 where finalizers that come due go to `finals` though no callback runs */
+    bool finals_any;         /* `finals` may hold something */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
     bool wake_wanted;        /* the collector thread has work that came up inside a bracket */
     bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
@@ -75,6 +77,8 @@ struct wane__record {
     struct wane__queue kept;
     /* units whose end is the library thread's: wane_release_later. Made at the first use */
     struct wane__queue handed;
+    /* units whose finalizers run when the callback, or the guard, that this thread is in is left. Made at the first use */
+    struct wane__queue finals;
     /* collector thread only: positions of the queues at its last round */
     uint64_t seen_deferred, seen_kept;
 
