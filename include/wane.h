@@ -34,6 +34,7 @@
  *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
  *                                                              / -EDEADLK
  *   other wane_gc_ calls             wait-free  no         yes         yes            no
+ *   wane_note_external               lock-free  no         yes         yes            no
  *   wane_slots_move,
  *     wane_change_begin, _end        wait-free  no         yes         yes            no
  *   wane_shutdown                    waits      yes        aborts      does nothing   no

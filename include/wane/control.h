@@ -28,6 +28,8 @@ WANE__BEGIN
  *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
  *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected
  *   collector_cpu_percent  %    20            1 .. 100             of a core, for collections that age alone starts
+ *   heap_growth_percent    %    100           0 (off) .. 10000     growth of live and external bytes since the last collection of
+ *                                                                  generation 2 that starts one, from 32 MiB of it on
  *
  * Returns 0, -ENOENT for an unknown name, -EINVAL out of range (or NULL), -EBUSY for what can no longer be changed.
  * Threads: any; wait-free; runs no user code.
@@ -65,6 +67,9 @@ typedef struct wane_stats {
     uint64_t collector_cpu_ns; /* CPU time of the library's thread */
     uint64_t stall_histogram[WANE_STALL_BUCKETS]; /* bucket i: stalls of 2^i to 2^(i+1) - 1 ns */
     size_t threads;            /* attached now */
+    size_t external_bytes;     /* noted by wane_note_external */
+    uint64_t births;           /* objects ever made, counted as in live_objects */
+    uint64_t deaths;           /* objects ever freed */
 } wane_stats;
 
 /*

@@ -64,6 +64,18 @@ WANE_API size_t wane_gc_collect(int generation);
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 
 /*
+ * Notes that memory which the library does not know, malloc'ed for instance, hangs on obj: `bytes` more, or less if
+ * negative. It counts for the collections that growth in bytes starts (option heap_growth_percent): a few objects of a
+ * dead cycle may hold much. The sum is kept for the process and not for the object: when obj dies nothing is subtracted
+ * by itself; its `destroy` notes the bytes as gone, with -bytes, where it frees them.
+ *
+ * obj: held or borrowed, or the object that is being destroyed or finalized. NULL: nothing happens.
+ * Sums that do not fit stay at the limit; a sum below zero counts as zero.
+ * Threads: any, in a guard and in callbacks too; does not wait, wakes the library's thread if a collection is due; runs no user code.
+ */
+WANE_API void wane_note_external(void *obj, ptrdiff_t bytes);
+
+/*
  * The thresholds of the three generations: net new tracked objects for the youngest, collections of the generation
  * below for the others; 0 turns one off. Changeable at any time. Also the options threshold0, threshold1, threshold2.
  * wane_gc_get_count tells how far each has come. set: 0, or -EINVAL above INT_MAX.

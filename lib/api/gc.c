@@ -10,6 +10,7 @@
 
 #include "base/option.h"
 #include "cycle/generations.h"
+#include "life/growth.h"
 #include "life/type.h"
 #include "thread/mode.h"
 
@@ -35,6 +36,7 @@ int wane_gc_run(int generation, wane_gc_event *ret) {
     wane_flush();
     int result = wane__collect_now(r, generation, ret != NULL ? ret : &unused);
     wane_flush();
+    wane__growth_lower();
     errno = saved;
     return result;
 }

@@ -13,6 +13,7 @@
 #include "cycle/background.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
+#include "life/growth.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -50,6 +51,9 @@ static void sum_up(wane_stats *s) {
     s->live_objects = sums.births > sums.deaths ? sums.births - sums.deaths : 0;
     s->live_bytes = sums.birth_bytes > sums.death_bytes ? sums.birth_bytes - sums.death_bytes : 0;
     s->heap_bytes = wane__heap_bytes();
+    s->external_bytes = wane__bytes_external();
+    s->births = sums.births;
+    s->deaths = sums.deaths;
     s->deferred_pending += wane__dead_waiting() + wane__calls_waiting();
     s->deferred_bytes += wane__dead_bytes();
     s->epochs = wane__grace_ended();

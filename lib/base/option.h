@@ -25,7 +25,8 @@
     X(threshold1, 10, 0, INT32_MAX)                             \
     X(threshold2, 10, 0, INT32_MAX)                             \
     X(candidate_age_ms, 5000, 0, 1000000000)                    \
-    X(collector_cpu_percent, 20, 1, 100)
+    X(collector_cpu_percent, 20, 1, 100)                        \
+    X(heap_growth_percent, 100, 0, 10000)
 
 struct wane__options {
 #define WANE__OPTION_FIELD(name, initial, least, greatest) int64_t x##name;

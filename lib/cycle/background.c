@@ -15,6 +15,7 @@
 #include "base/option.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
+#include "life/growth.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "thread/grace.h"
@@ -42,11 +43,13 @@ static bool queues_hold_anything(void) {
     return wane__dead_waiting() > 0 || wane__calls_waiting() > 0 || wane__blocks_waiting() || wane__heap_retired();
 }
 
-static bool anything_to_do(void) { return load_acquire(&xstate) != RUNNING || queues_hold_anything(); }
+static bool anything_to_do(void) {
+    return load_acquire(&xstate) != RUNNING || queues_hold_anything() || wane__growth_due();
+}
 
 static void rest(bool did) {
     static unsigned quiet; /* collector thread only */
-    if (did || queues_hold_anything()) {
+    if (did || queues_hold_anything() || wane__growth_due()) {
         quiet = 0;
         wane__nap(did ? NAP_SHORT_NS : NAP_LONG_NS);
     } else if (quiet++ < QUIET_ROUNDS) {

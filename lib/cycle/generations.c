@@ -6,7 +6,8 @@
  * Generation 0 is due when threshold0 tracked objects were made more than died since the last collection: not for
  * candidates, of which a server that only reads makes many. Generations 1 and 2 are due after so many collections of
  * the one below; generation 2 also waits until a quarter as many objects as it has seen are new to it. Candidates that
- * nothing else collects are, after candidate_age_ms, as far as collector_cpu_percent allows.
+ * nothing else collects are, after candidate_age_ms, as far as collector_cpu_percent allows. Generation 2 is due as well
+ * when bytes have grown (life/growth.h): those of untracked objects and external ones that hang on garbage count there.
  */
 #include "cycle/generations.h"
 
@@ -16,6 +17,7 @@
 
 #include "base/option.h"
 #include "cycle/collect.h"
+#include "life/growth.h"
 #include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
@@ -28,6 +30,7 @@ static uint32_t xclaim;
 static int64_t xnet_then;      /* tracked objects alive after the last collection */
 static unsigned xcount[3];     /* [0] is unused: it is counted by net births */
 static int64_t long_lived;     /* tracked objects after the last collection of generation 2 */
+static bool base_falls;        /* the deaths that the last one of these caused are not over */
 static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
 static uint64_t xlast_end;   /* read without the claim */
 static uint64_t last_took;
@@ -36,9 +39,6 @@ static wane_gc_stats xstats[3];
 /* Tracked objects that may always be made before anybody is held back. */
 #define ROOM_LEAST 500000
 #define LEAST_DELAY_NS 10000000
-
-static bool xdisabled;
-static int xpaused;
 
 /* Odd while somebody has the claim. */
 static uint32_t xturn;
@@ -96,8 +96,11 @@ static struct wane__findings collect_claimed(struct wane__record *r, int generat
         store_relaxed(&xcount[g], 0u);
     if (generation < WANE__OLDEST)
         wane__tally(xcount[generation + 1], 1);
-    else
+    else {
         long_lived = alive;
+        wane__growth_restart();
+        base_falls = true;
+    }
     return f;
 }
 
@@ -125,7 +128,7 @@ static bool note_dirty(struct wane__page *page, void *arg) {
 
 int64_t wane__age_delay(void) {
     int64_t age = wane__option(candidate_age_ms) * 1000000, since = (int64_t)(wane__now() - load_relaxed(&xlast_end));
-    if (age == 0 || load_relaxed(&xdisabled) || load_relaxed(&xpaused) > 0)
+    if (age == 0 || !wane__gc_automatic())
         return -1;
     int oldest = -1;
     wane__collector_lock();
@@ -157,8 +160,14 @@ static void set_limit(bool automatic) {
     store_relaxed(&wane__xtracked_limit, automatic && threshold0 > 0 ? 2 * survivors + room : INT64_MAX);
 }
 
+/* What garbage held, and others own, dies after the collection: growth is measured from what is left then. */
+static void lower_base(const struct wane__record *r) {
+    wane__growth_lower();
+    base_falls = wane__queue_length(&r->kept) > 0 || wane__dead_waiting() > 0;
+}
+
 bool wane__collect_if_due(struct wane__record *r) {
-    bool automatic = !load_relaxed(&xdisabled) && load_relaxed(&xpaused) <= 0 && wane__fences_known();
+    bool automatic = wane__gc_automatic() && wane__fences_known();
     if (!claim(r->id))
         return false;
     set_limit(automatic);
@@ -166,7 +175,9 @@ bool wane__collect_if_due(struct wane__record *r) {
         unclaim();
         return false;
     }
-    int generation = due_by_thresholds();
+    if (base_falls)
+        lower_base(r);
+    int generation = wane__growth_due() ? WANE__OLDEST : due_by_thresholds();
     if (generation < 0)
         generation = due_by_age();
     if (generation >= 0) {
@@ -235,15 +246,19 @@ uint64_t wane__cycles_collected(void) {
 }
 
 void wane__automatic_set(bool enabled) {
-    store_relaxed(&xdisabled, !enabled);
+    store_relaxed(&wane__xgc_disabled, !enabled);
     if (!enabled)
         store_relaxed(&wane__xtracked_limit, INT64_MAX);
+    else
+        wane__hurry(); /* the collector thread may be asleep while bytes have grown */
 }
-bool wane__automatic_enabled(void) { return !load_relaxed(&xdisabled); }
+bool wane__automatic_enabled(void) { return !load_relaxed(&wane__xgc_disabled); }
 void wane__automatic_pause(int by) {
-    add_relaxed(&xpaused, by);
+    add_relaxed(&wane__xgc_paused, by);
     if (by > 0)
         store_relaxed(&wane__xtracked_limit, INT64_MAX);
+    else
+        wane__hurry();
 }
 
 void wane__generations_fork_child(const struct wane__record *self) {

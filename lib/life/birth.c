@@ -10,6 +10,7 @@
 #include <wane/object.h>
 
 #include "life/apply.h"
+#include "life/growth.h"
 #include "life/type.h"
 #include "thread/wake.h"
 
@@ -41,7 +42,7 @@ static struct wane__header *allocate(struct wane__record *r, const wane_type *t,
     return likely(h != NULL) ? h : fail(ENOMEM);
 }
 
-static void *born(struct wane__record *r, const wane_type *t, struct wane__header *h) {
+static struct wane__header *born(struct wane__record *r, const wane_type *t, struct wane__header *h) {
     const uintptr_t *p = t->wane__private;
     uint64_t first = p[WANE__TYPE_FIRST], word = p[WANE__TYPE_BIRTH];
     if (unlikely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_MERGED) != 0 || wane__fences_on()))
@@ -58,6 +59,16 @@ static void *born(struct wane__record *r, const wane_type *t, struct wane__heade
         wane__tally(r->xbirths, 1);
         wane__tally(r->xbirth_bytes, wane__heap_block_size(h));
     }
+    return h;
+}
+
+/*
+ * For the triggers by bytes. A birth that found its page's list empty stands for those that the next page will hold:
+ * they do not come here.
+ */
+static void *grew(struct wane__record *r, const wane_type *t, size_t extra, struct wane__header *h) {
+    bool page = extra == 0 && t->wane__private[WANE__TYPE_BIN] != WANE__BIN_NONE && !wane__fences_on();
+    wane__grew(r, page ? WANE__PAGE_SIZE : wane__heap_block_size(h));
     return wane__payload_of(h);
 }
 
@@ -69,7 +80,7 @@ static void *new_slow(wane_type *t, size_t extra) {
     if (load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0 && wane__type_register(t) == 0)
         return fail(ENOSPC);
     struct wane__header *h = allocate(r, t, extra);
-    return h == NULL ? NULL : born(r, t, h);
+    return h == NULL ? NULL : grew(r, t, extra, born(r, t, h));
 }
 
 static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
@@ -79,7 +90,7 @@ static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
     if (wane__type_has(t, WANE__TRAIT_TRACKED))
         wane__hold_birth(r);
     struct wane__header *h = allocate(r, t, extra);
-    return likely(h != NULL) ? born(r, t, h) : NULL;
+    return likely(h != NULL) ? grew(r, t, extra, born(r, t, h)) : NULL;
 }
 
 /*

@@ -40,6 +40,7 @@ struct wane__record {
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
     bool wake_wanted;        /* the collector thread has work that came up inside a bracket */
     bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
+    uint64_t grown;          /* bytes added since it looked at the growth of all */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
 
     /* written by its thread, read by any */
@@ -53,6 +54,7 @@ struct wane__record {
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     uint64_t xbirths, xbirth_bytes, xdeaths, xdeath_bytes;
     uint64_t xtracked_births, xtracked_deaths;
+    int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */
     uint64_t xmerges, xrevocations;
     uint64_t xstalls, xstall_ns_max, xstall_ns_total, xoverruns;
     uint64_t xstall_histogram[32];
