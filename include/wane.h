@@ -33,6 +33,8 @@
  *   wane_type_forget                 short      no         yes         yes            no
  *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
  *                                                              / -EDEADLK
+ *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
+ *   wane_collector_run               waits      yes        aborts      -EDEADLK       no
  *   other wane_gc_ calls             wait-free  no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no
  *   wane_slots_move,

@@ -64,6 +64,30 @@ WANE_API size_t wane_gc_collect(int generation);
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 
 /*
+ * Some of the collector's work, on the calling thread, for about budget_ns nanoseconds: for programs that have idle moments in
+ * a loop of their own, with or without the library's thread. Applies what was deferred, destroys what is dead, and collects in
+ * slices: goes on with the collection that is open, or begins one that is due, or, when none is, one for the candidates
+ * that there are. Never waits: where a grace period is needed it returns, and a later step goes on. A slice ends late by
+ * what cannot be divided: a callback, the death of one structure, the last decision about weak references; less than 20 us are
+ * taken for 20 us.
+ *
+ * Returns 1 if another step would find something to do, 0 if not (or another thread is collecting), -EINVAL for a
+ * negative budget, -EDEADLK inside a callback, -EAGAIN or -ENOMEM when the thread cannot be attached. Aborts with
+ * one line inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
+ */
+WANE_API int wane_gc_step(int64_t budget_ns);
+
+/*
+ * Lends the calling thread to the library: it does the work of the collector thread until wane_shutdown, and then
+ * returns. For programs that want to make that thread themselves (its stack, priority, processor); with the option collector_thread
+ * set to 0 before the first use, since otherwise the library starts its own.
+ *
+ * Returns 0 after wane_shutdown; -EBUSY if there is a collector thread already; -EDEADLK inside a callback; -EAGAIN or
+ * -ENOMEM. Aborts with one line inside a guard. Objects that the thread owns are freed meanwhile like those of a thread that sleeps.
+ */
+WANE_API int wane_collector_run(void);
+
+/*
  * Notes that memory which the library does not know, malloc'ed for instance, hangs on obj: `bytes` more, or less if
  * negative. It counts for the collections that growth in bytes starts (option heap_growth_percent): a few objects of a
  * dead cycle may hold much. The sum is kept for the process and not for the object: when obj dies nothing is subtracted

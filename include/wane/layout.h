@@ -74,7 +74,7 @@ extern WANE_API uint64_t wane__epoch;
 #define WANE__ARENA_SHIFT 25
 #define WANE__ARENA_SIZE ((uintptr_t)1 << WANE__ARENA_SHIFT)
 struct wane__page_marks {
-    uint8_t xdirty[4]; /* one a generation: the page holds a candidate of that age */
+    uint8_t xdirty[4]; /* one a generation: the page holds a candidate of that age; [3]: one that was left undecided */
 };
 
 WANE__HELPER struct wane__header *wane__header_of(const void *obj) {

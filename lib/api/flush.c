@@ -93,6 +93,7 @@ static bool wait_for_appliers(const struct flush *f) {
 
 /* What died while a collection held it is destroyed by that collection. */
 static bool wait_for_collection(const struct flush *f) {
+    wane__collect_rest(f->r); /* one that is done in slices waits for this thread, perhaps */
     uint32_t turn = wane__collection_turn();
     while ((turn & 1) != 0 && wane__collection_turn() == turn) {
         if (late(f))

@@ -9,9 +9,11 @@
 #include <wane/thread.h>
 
 #include "base/option.h"
+#include "cycle/background.h"
 #include "cycle/generations.h"
 #include "life/growth.h"
 #include "life/type.h"
+#include "os/clock.h"
 #include "thread/mode.h"
 
 void wane_gc_enable(void) { wane__automatic_set(true); }
@@ -39,6 +41,38 @@ int wane_gc_run(int generation, wane_gc_event *ret) {
     wane__growth_lower();
     errno = saved;
     return result;
+}
+
+/* What no piece of a slice stays below: else a tiny budget would never get anywhere. */
+#define LEAST_BUDGET_NS 20000
+
+int wane_gc_step(int64_t budget_ns) {
+    if (budget_ns < 0)
+        return -EINVAL;
+    int error = 0, saved = errno;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        return error;
+    if (r->head.nest > 0)
+        wane__fatal("wane_gc_step inside a guard: it would wait for itself");
+    if (r->callbacks > 0)
+        return -EDEADLK;
+    uint64_t deadline = wane__now() + (budget_ns > LEAST_BUDGET_NS ? (uint64_t)budget_ns : LEAST_BUDGET_NS);
+    bool more = wane__collect_slice(r, deadline);
+    if (wane__work_slice(r, deadline))
+        more = true;
+    errno = saved;
+    return more;
+}
+
+int wane_collector_run(void) {
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        return error;
+    if (r->head.nest > 0)
+        wane__fatal("wane_collector_run inside a guard: it would wait for itself");
+    return r->callbacks > 0 ? -EDEADLK : wane__background_lend();
 }
 
 size_t wane_gc_collect(int generation) {

@@ -44,6 +44,9 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
      * read-modify-write: after MERGED another thread may drop the last unit, and the block is no longer ours.
      */
     wane__tsan_release(&h->shared);
+    if (wane__word_count(w) > 0)
+        wane__make_candidate(h); /* before the unit is gone, for the child of a fork too */
+    compiler_barrier();
     store_relaxed(&h->local, 0u);
     store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
     wane__pause();

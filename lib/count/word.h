@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "thread/mode.h"
 #include "thread/record.h"
+#include "thread/wake.h"
 
 /* `candidate` of objects of untracked types, which are never candidates. */
 #define WANE__CANDIDATE_NEVER 2u
@@ -31,8 +32,14 @@ static inline void wane__make_candidate(struct wane__header *h) {
         return;
     store_relaxed(&h->candidate, (uint8_t)1);
     uint8_t *dirty = &wane__marks_of(h)->xdirty[load_relaxed(&h->age) & 3];
-    if (load_relaxed(dirty) == 0 || wane__fences_on()) /* without membarrier a load here may be too early */
-        store_relaxed(dirty, (uint8_t)1);
+    if (likely(load_relaxed(dirty) != 0 && !wane__fences_on())) /* without membarrier the load may be too early */
+        return;
+    store_relaxed(dirty, (uint8_t)1);
+    if (wane__fences_on())
+        fence_seq_cst();
+    compiler_barrier();
+    if (unlikely(load_relaxed(&wane__xidle)))
+        wane__wake_idle();
 }
 
 /* The name of an object's type, for messages; works on dead objects, whose word keeps the type. */

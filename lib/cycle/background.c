@@ -47,6 +47,8 @@ static bool anything_to_do(void) {
     return load_acquire(&xstate) != RUNNING || queues_hold_anything() || wane__growth_due();
 }
 
+static bool anything_or_candidates(void) { return anything_to_do() || wane__age_delay() >= 0; }
+
 static void rest(bool did) {
     static unsigned quiet; /* collector thread only */
     if (did || queues_hold_anything() || wane__growth_due()) {
@@ -58,7 +60,8 @@ static void rest(bool did) {
         int64_t delay = wane__option(trim_delay_ms) * 1000000;
         wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS);
     } else {
-        wane__sleep(anything_to_do, wane__age_delay());
+        int64_t delay = wane__age_delay();
+        wane__sleep(delay < 0 ? anything_or_candidates : anything_to_do, delay);
     }
 }
 
@@ -67,11 +70,10 @@ static void ended_in_callback(void *unused) {
     wane__fatal("the library's thread was ended inside a callback, by pthread_exit");
 }
 
-static void *run(void *arg) {
-    (void)arg;
-    pthread_setname_np(pthread_self(), "wane-gc");
+/* The record of the collector for the calling thread; NULL: memory is out, to be tried again at the next need. */
+static struct wane__record *begin(void) {
     struct wane__record *r = wane__record_adopt_collector();
-    if (r == NULL) { /* tried again at the next need */
+    if (r == NULL) {
         store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
         uint32_t running = RUNNING;
         if (!cas_acq_rel(&xstate, &running, (uint32_t)NONE))
@@ -84,6 +86,10 @@ static void *run(void *arg) {
         store_relaxed(&xcpu_clock, clock);
         store_release(&xcpu_running, true);
     }
+    return r;
+}
+
+static void go_on(struct wane__record *r) {
     pthread_cleanup_push(ended_in_callback, NULL);
     while (load_acquire(&xstate) == RUNNING) {
         bool did = wane__work(r, true);
@@ -96,12 +102,50 @@ static void *run(void *arg) {
     }
     pthread_cleanup_pop(0);
     store_relaxed(&wane__xtracked_limit, INT64_MAX);
-    wane__record_detach(r);
+}
+
+static void over(uint64_t cpu) {
     store_release(&xcpu_running, false);
-    add_relaxed(&xcpu_before, wane__clock(CLOCK_THREAD_CPUTIME_ID));
+    add_relaxed(&xcpu_before, cpu);
     store_seq_cst(&xstate, (uint32_t)STOPPED);
     wane__futex_wake(&xstate, 1 << 30);
+}
+
+static void *run(void *arg) {
+    (void)arg;
+    pthread_setname_np(pthread_self(), "wane-gc");
+    struct wane__record *r = begin();
+    if (r == NULL)
+        return NULL;
+    go_on(r);
+    wane__record_detach(r);
+    over(wane__clock(CLOCK_THREAD_CPUTIME_ID));
     return NULL;
+}
+
+/* Its own record stays: meanwhile the thread counts as the collector, like any thread that owns none of the objects. */
+int wane__background_lend(void) {
+    pthread_mutex_lock(&lock);
+    uint32_t state = load_relaxed(&xstate);
+    if (state == NONE) {
+        store_seq_cst(&xstate, (uint32_t)RUNNING);
+        store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
+    }
+    pthread_mutex_unlock(&lock);
+    if (state == STOPPED)
+        return 0;
+    if (state != NONE)
+        return -EBUSY;
+    struct wane__thread *own = wane__self;
+    uint64_t before = wane__clock(CLOCK_THREAD_CPUTIME_ID);
+    struct wane__record *r = begin();
+    if (r == NULL)
+        return -ENOMEM;
+    go_on(r);
+    wane__record_detach(r);
+    wane__self = own;
+    over(wane__clock(CLOCK_THREAD_CPUTIME_ID) - before);
+    return 0;
 }
 
 static bool create(void) {

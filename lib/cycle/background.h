@@ -33,6 +33,15 @@ bool wane__work(struct wane__record *r, bool silent_only);
 bool wane__work_left(const struct wane__record *r);
 
 /*
+ * The same until the deadline, for every record, by a thread that does not want to wait for anybody. Returns whether
+ * there may be more to do.
+ */
+bool wane__work_slice(struct wane__record *r, uint64_t deadline);
+
+/* Lends the calling thread: it does the collector thread's work until wane__background_stop. 0 or -EBUSY. */
+int wane__background_lend(void);
+
+/*
  * A flush has the kept units to itself: the collector thread settles none meanwhile, so that what a death keeps ends in
  * the flushing thread's own queue and not in hands that it would have to wait for again and again.
  */

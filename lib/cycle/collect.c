@@ -5,22 +5,52 @@
  *
  * Garbage is stable: nobody can reach a dead cycle, so nobody can change it. The collector guesses, then proves the
  * guess while all other threads run, and drops the guess when in doubt; what it drops stays a candidate.
- * Runs on the collector thread, or on a thread that asked for it; one at a time.
+ * Runs on the collector thread, or on threads that ask for it, in slices if they like; one collection at a time.
  */
 #include "cycle/collect.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "cycle/background.h"
-#include "thread/grace.h"
-#include "thread/wake.h"
+#include "base/check.h"
 
-/* The one that runs; static, so that the child of a fork can undo it. n is 0 between collections. */
-static struct wane__collection current;
+typedef bool step(struct wane__collection *c);
 
-/* Held from arming to merging: the one span that a fork waits for. */
+/* Steps 1 and 2: the candidates, what they reach, and which of it looks dead. */
+static step *const search[] = {
+    wane__find_roots,      wane__trace_roots,     wane__trace_explained, wane__note_undecided,
+    wane__trace_undecided, wane__find_held,       wane__drop_reach,      wane__let_held_live,
+};
+
+/* Steps 3 to 6: arm, count, only then trace, a grace period, the verdict. */
+static step *const proof[] = {
+    wane__arm_and_count,
+    wane__trace_again,
+    wane__await_grace,
+    wane__acquit,             wane__drop_reach, wane__let_acquitted_live,
+    wane__keep_uncollectable, wane__drop_reach, wane__let_kept_live,
+};
+
+/* Step 7: finalizers; the proof again if any ran. */
+static step *const finalize[] = {wane__run_finalizers_of_garbage, wane__settle_finalizers};
+
+/* Steps 7 and 8: weak references closed and the last word spoken in one go; the end. */
+static step *const end[] = {wane__decide, wane__empty_garbage, wane__destroy_garbage};
+
+#define STAGE(steps) {steps, sizeof(steps) / sizeof *(steps)}
+static const struct {
+    step *const *steps;
+    size_t n;
+} stages[] = {STAGE(search), STAGE(proof), STAGE(finalize), STAGE(end)};
+
+/* The one that runs; static, so that the child of a fork can undo it. */
+static struct wane__collection current = {.stage = WANE__STAGE_OVER};
+
+/* Held while objects are between the two halves of a revocation: a fork waits for that. */
 static pthread_mutex_t arming = PTHREAD_MUTEX_INITIALIZER;
+
+void wane__arming_lock(void) { pthread_mutex_lock(&arming); }
+void wane__arming_unlock(void) { pthread_mutex_unlock(&arming); }
 
 void wane__list_add(struct wane__collection *c, uint32_t number) {
     if (wane__vector_grow((void **)&c->list, &c->list_room, c->list_n, sizeof *c->list))
@@ -34,19 +64,29 @@ static void make_candidate_again(struct wane__header *h, unsigned age) {
     store_relaxed(&wane__marks_of(h)->xdirty[age], (uint8_t)1);
 }
 
+/*
+ * Only a collection that looked at everything discharges a mark: an older object may hold this one, and be dead. What
+ * a bounded search left is set aside for one that is not: a new release makes it a candidate beside that.
+ */
+static void grow_older(struct wane__collection *c, const struct wane__suspect *s, bool again) {
+    struct wane__header *h = s->h;
+    uint8_t age = load_relaxed(&h->age);
+    if ((age & 3) < WANE__OLDEST)
+        store_relaxed(&h->age, ++age);
+    bool root = (s->flags & WANE__SUSPECT_ROOT) != 0;
+    if (again || (root && c->what.generation < WANE__OLDEST)) {
+        make_candidate_again(h, age & 3);
+    } else if (root && c->undecided) {
+        store_relaxed(&h->age, (uint8_t)(age | WANE__AGE_LEFT));
+        store_relaxed(&wane__marks_of(h)->xdirty[WANE__DIRTY_LEFT], (uint8_t)1);
+    }
+}
+
 void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool again) {
     struct wane__header *h = s->h;
-    unsigned age = load_relaxed(&h->age) & 3;
-    if (age < WANE__OLDEST) {
-        store_relaxed(&h->age, (uint8_t)(load_relaxed(&h->age) + 1));
-        age++;
-    }
-    /* Only a collection that looked at everything discharges a mark: an older object may hold this one, and be dead. */
-    if (again || ((s->flags & WANE__SUSPECT_ROOT) != 0 && c->generation < WANE__OLDEST))
-        make_candidate_again(h, age);
-    uint64_t mine = WANE__PINNED;
-    if ((s->flags & WANE__SUSPECT_ARMED) != 0)
-        mine |= WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
+    if (!c->what.trial)
+        grow_older(c, s, again);
+    uint64_t mine = WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
     uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
     compiler_barrier(); /* afterwards: a fork in between un-pins twice, which is nothing; never would be a loss */
     s->flags |= WANE__SUSPECT_GONE;
@@ -56,63 +96,75 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
     }
 }
 
-void wane__wait_for_grace(struct wane__collection *c) {
-    uint64_t begun = wane__grace_want();
-    while (wane__grace_ended() <= begun) {
-        wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
-        wane__record_reap_late();
-        wane__grace_step();
-        if (wane__grace_ended() > begun)
-            break;
-        if (c->r->id == WANE__ID_COLLECTOR)
-            wane__work(c->r, true); /* a long guard holds up the verdict, nothing else */
-        wane__pause_briefly();
+void wane__collection_begin(const struct wane__scope *what) { current = (struct wane__collection){.what = *what}; }
+
+bool wane__collection_is_open(void) { return current.stage != WANE__STAGE_OVER; }
+
+/* After the last step of a stage. */
+static enum wane__stage next_stage(struct wane__collection *c) {
+    switch (c->stage) {
+    case WANE__STAGE_SEARCH:
+        return c->suspects > 0 ? WANE__STAGE_PROOF : WANE__STAGE_OVER;
+    case WANE__STAGE_PROOF:
+        if (c->what.trial) {
+            wane__check_no_candidate_lost(c);
+            return WANE__STAGE_OVER;
+        }
+        return c->proved_again ? WANE__STAGE_END : WANE__STAGE_FINALIZE;
+    case WANE__STAGE_FINALIZE:
+        c->proved_again = c->finalized;
+        return c->finalized ? WANE__STAGE_PROOF : WANE__STAGE_END;
+    default:
+        return WANE__STAGE_OVER;
     }
 }
 
-static void prove(struct wane__collection *c) {
-    pthread_mutex_lock(&arming);
-    wane__arm(c);
-    pthread_mutex_unlock(&arming);
+/* One step, or as much of it as the time allows. */
+static bool advance(struct wane__collection *c) {
+    bool finished = stages[c->stage].steps[c->step](c);
+    if (finished) {
+        c->at = 0;
+        if (++c->step == stages[c->stage].n) {
+            c->step = 0;
+            c->stage = next_stage(c);
+        }
+    }
     if (c->table.failed)
-        return;
-    wane__count_then_trace(c);
-    if (c->table.failed)
-        return;
-    wane__wait_for_grace(c);
-    wane__judge(c);
+        c->stage = WANE__STAGE_OVER;
+    wane__reap(c->r, true); /* who died while it was pinned */
+    return finished;
 }
 
-static void steps(struct wane__collection *c) {
-    wane__find_roots(c);
-    if (!c->table.failed)
-        wane__find_suspects(c);
-    if (c->table.failed || c->suspects == 0)
-        return;
-    prove(c);
-    if (!c->table.failed && wane__run_finalizers_of_garbage(c))
-        prove(c);
-    if (!c->table.failed)
-        wane__close_weak(c);
-    if (!c->table.failed)
-        wane__destroy_garbage(c);
-}
-
-struct wane__findings wane__collect(struct wane__record *r, int generation, bool full) {
-    struct wane__collection *c = &current;
-    *c = (struct wane__collection){.r = r, .generation = generation, .full = full};
-    steps(c);
+/* What is left in the table lives; after the end of the last step nothing is, but that a collection can be given up. */
+static void close(struct wane__collection *c, struct wane__findings *ret) {
     for (size_t i = 0; i < c->table.n; i++) {
         if ((c->table.suspects[i].flags & WANE__SUSPECT_GONE) == 0)
             wane__let_live(c, &c->table.suspects[i], true);
     }
-    struct wane__findings f = {c->garbage, c->uncollectable, c->candidates, c->suspects, c->table.failed};
+    *ret = (struct wane__findings){.collected = c->garbage,
+                                   .uncollectable = c->uncollectable,
+                                   .candidates = c->candidates,
+                                   .suspects = c->suspects,
+                                   .aborted = c->table.failed,
+                                   .rest = c->rest};
+    struct wane__record *r = c->r;
     wane__table_free(&c->table);
     free(c->pages);
     free(c->list);
-    *c = (struct wane__collection){0};
+    *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
     wane__reap(r, true);
-    return f;
+}
+
+bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
+    struct wane__collection *c = &current;
+    c->r = r;
+    c->deadline = deadline;
+    while (c->stage != WANE__STAGE_OVER) {
+        if (!advance(c))
+            return false;
+    }
+    close(c, ret);
+    return true;
 }
 
 void wane__collect_fork_prepare(void) {
@@ -134,28 +186,47 @@ static void un_pin(struct wane__collection *c, struct wane__header *h) {
         wane__bury(c->r, h);
 }
 
-/* What was decided stays dead, undestroyed: the vanished thread had its hands in it. The rest goes on as before. */
-void wane__collect_fork_child(const struct wane__record *self) {
-    wane__table_fork_release();
-    pthread_mutex_unlock(&arming);
-    struct wane__collection *c = &current;
-    if (c->r == NULL || c->r == self)
-        return;
+static bool in_table(const struct wane__collection *c, const struct wane__header *h) {
+    uint32_t number = wane__table_find(h);
+    return number != WANE__NO_SUSPECT && (c->table.suspects[number].flags & WANE__SUSPECT_GONE) == 0;
+}
+
+static void undo(struct wane__collection *c) {
     for (size_t i = 0; i < c->table.n; i++) {
         struct wane__suspect *s = &c->table.suspects[i];
         if ((s->flags & WANE__SUSPECT_GONE) != 0)
             continue;
-        if (c->decided && wane__in_doubt(s)) { /* R as a whole: one refers to the other */
-            and_acq_rel(&s->h->shared, ~WANE__LIVE);
-            continue;
-        }
         if (!is_pinned(s->h)) /* un-pinned a moment ago: it may be dead, and its first word a link */
             continue;
         make_candidate_again(s->h, load_relaxed(&s->h->age) & 3);
         un_pin(c, s->h);
     }
-    if (c->pinning != NULL && is_pinned(c->pinning))
-        un_pin(c, c->pinning);
+    if (load_relaxed(&wane__xwalking))
+        wane__leave_roots(c);
     wane__table_free(&c->table);
-    *c = (struct wane__collection){0};
+    *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
+}
+
+/* What was half emptied is emptied again; what was being destroyed is not destroyed again. */
+static void resume(struct wane__collection *c) {
+    c->r = NULL;
+    if (c->at > 0 && stages[c->stage].steps[c->step] == wane__empty_garbage)
+        c->at--;
+}
+
+/* What was decided stays open: whoever collects next in the child finishes it. The rest is undone. */
+void wane__collect_fork_child(const struct wane__record *self) {
+    wane__table_fork_release();
+    pthread_mutex_unlock(&arming);
+    struct wane__collection *c = &current;
+    bool idle = c->stage == WANE__STAGE_OVER && c->r == NULL;
+    if (idle || (self != NULL && c->r == self))
+        return;
+    if (c->pinning != NULL && is_pinned(c->pinning) && !in_table(c, c->pinning))
+        un_pin(c, c->pinning);
+    c->pinning = NULL;
+    if (c->stage == WANE__STAGE_END && c->decided)
+        resume(c);
+    else
+        undo(c);
 }

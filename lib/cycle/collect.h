@@ -9,21 +9,54 @@
 #include "cycle/table.h"
 #include "life/death.h"
 #include "life/type.h"
+#include "os/clock.h"
 
 #define WANE__OLDEST 2
-#define WANE__AGE_KEPT 4u /* in `age`: was reported as unreachable and kept */
+/* Marks in `age`, above the generation. */
+#define WANE__AGE_KEPT 4u /* was reported as unreachable and kept */
+#define WANE__AGE_LEFT 8u /* a candidate whose reach was too much for a bounded collection */
+/* The dirty mark of pages that hold objects with AGE_LEFT. */
+#define WANE__DIRTY_LEFT 3
+
+/* Suspects between two looks at the clock, and traced in one guard: no guard of the collector is long. */
+#define WANE__SPAN 256
+
+enum wane__stage { WANE__STAGE_SEARCH, WANE__STAGE_PROOF, WANE__STAGE_FINALIZE, WANE__STAGE_END, WANE__STAGE_OVER };
+
+/* What to collect. */
+struct wane__scope {
+    int generation; /* 0 .. WANE__OLDEST */
+    bool full;      /* every tracked object is a root */
+    bool bounded;   /* no more than some tracing for each candidate: what that does not decide is left */
+    bool part;      /* some of the candidates are enough: the rest keep their marks */
+    bool trial;     /* changes nothing: the oracle of checked builds */
+};
 
 struct wane__collection {
     struct wane__record *r; /* of the thread that collects */
-    int generation;         /* 0 .. WANE__OLDEST */
-    bool full;              /* every tracked object is a root */
-    bool decided;           /* what is in doubt is garbage: no way back, for the child of a fork either */
+    struct wane__scope what;
+    enum wane__stage stage;
+    size_t step;       /* of the stage */
+    size_t at;         /* where the step goes on */
+    uint64_t deadline; /* of this slice; 0: it goes on to the end */
+    uint64_t grace;    /* grace periods begun when the one was asked for that is waited for */
+    bool rest;         /* not all candidates are roots of this one */
+    bool undecided;    /* some of what was left out of a bounded search may hold candidates */
+    bool finalized;    /* finalizers ran */
+    bool proved_again; /* after that */
+    bool decided;      /* what is in doubt is garbage: no way back */
     struct wane__header *pinning; /* perhaps pinned, perhaps not yet in the table: for the child of a fork */
     struct wane__table table;
     struct wane__page **pages; /* that may hold roots */
     size_t pages_n, pages_room;
     uint32_t *list; /* of suspects: work lists of several steps */
     size_t list_n, list_room;
+    size_t roots_n; /* the first suspects of the table */
+    size_t effort;  /* suspects that may still be traced for the undecided ones */
+
+    /* How many suspects, so that a step which has none passes over no table. */
+    size_t dropped;             /* HELD and not yet GONE */
+    size_t finals, weaks, keeps; /* in doubt and FINAL, WEAK, KEEP */
 
     size_t candidates, suspects, garbage, uncollectable;
 };
@@ -31,37 +64,78 @@ struct wane__collection {
 /* What a collection found: collected, uncollectable, and whether memory sufficed. */
 struct wane__findings {
     size_t collected, uncollectable, candidates, suspects;
-    bool aborted;
+    bool aborted, rest; /* rest: candidates were left for another part */
 };
 
-/* Collects once. The caller has the claim on collecting, is in no guard, bracket or callback, and may run user code. */
-struct wane__findings wane__collect(struct wane__record *r, int generation, bool full);
+/*
+ * One collection at a time, by whoever has the claim on collecting, in no guard, bracket or callback, where user code
+ * may run. It may be begun by one thread and finished by another.
+ */
+void wane__collection_begin(const struct wane__scope *what);
+bool wane__collection_is_open(void);
+/* Goes on until the deadline (0: to the end). True: it is over, and *ret is set. */
+bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret);
+/* While pages are noted: none may be given back. Under the collector's lock. */
+extern bool wane__xwalking;
 
-/* The steps, in this order; roots.c, suspects.c, verdict.c, garbage.c. */
-void wane__find_roots(struct wane__collection *c);
-void wane__find_suspects(struct wane__collection *c);
-void wane__arm(struct wane__collection *c);
-void wane__count_then_trace(struct wane__collection *c);
-void wane__wait_for_grace(struct wane__collection *c);
-void wane__judge(struct wane__collection *c);
-bool wane__run_finalizers_of_garbage(struct wane__collection *c); /* whether any ran: then arm .. judge again */
-void wane__close_weak(struct wane__collection *c);
-void wane__destroy_garbage(struct wane__collection *c);
+/* The steps; roots.c, suspects.c, verdict.c, garbage.c. True: finished; false: the time is up. */
+bool wane__find_roots(struct wane__collection *c);
+void wane__leave_roots(struct wane__collection *c); /* those of pages that were not walked keep their marks */
+bool wane__trace_roots(struct wane__collection *c);
+bool wane__trace_explained(struct wane__collection *c);
+bool wane__note_undecided(struct wane__collection *c);
+bool wane__trace_undecided(struct wane__collection *c);
+bool wane__find_held(struct wane__collection *c);
+bool wane__let_held_live(struct wane__collection *c);
+bool wane__arm_and_count(struct wane__collection *c);
+bool wane__trace_again(struct wane__collection *c);
+bool wane__await_grace(struct wane__collection *c);
+bool wane__acquit(struct wane__collection *c);
+bool wane__let_acquitted_live(struct wane__collection *c);
+bool wane__keep_uncollectable(struct wane__collection *c);
+bool wane__let_kept_live(struct wane__collection *c);
+bool wane__run_finalizers_of_garbage(struct wane__collection *c);
+bool wane__settle_finalizers(struct wane__collection *c);
+bool wane__decide(struct wane__collection *c);
+bool wane__empty_garbage(struct wane__collection *c);
+bool wane__destroy_garbage(struct wane__collection *c);
+/* Marks as held what the suspects in c->list reach by recorded edges. */
+bool wane__drop_reach(struct wane__collection *c);
+
+/* Oracles of builds with full checks, under the claim; others do nothing. */
+bool wane__oracle_is_due(void);
+void wane__check_no_edge_into_garbage(struct wane__collection *c);
+void wane__check_no_candidate_lost(struct wane__collection *c);
 
 /* Un-arms and un-pins; destroys who died meanwhile. again: makes it a candidate, since nothing was decided about it. */
 void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool again);
 
-/* Suspects that are neither held nor gone nor dropped: W, and after judge R. */
+void wane__list_add(struct wane__collection *c, uint32_t number);
+
+/* Between the two halves of a revocation: a fork waits for it. */
+void wane__arming_lock(void);
+void wane__arming_unlock(void);
+
+/* Whether a step that is at c->at may go on: the clock is looked at now and then. */
+static inline bool wane__in_time(const struct wane__collection *c) {
+    return c->deadline == 0 || c->at % WANE__SPAN != 0 || wane__now() < c->deadline;
+}
+
+/* Suspects that are neither held nor gone nor dropped: W, and after the verdict R. */
 static inline bool wane__in_doubt(const struct wane__suspect *s) {
     return (s->flags & (WANE__SUSPECT_HELD | WANE__SUSPECT_GONE)) == 0;
 }
 
-/* Lets all go that are dropped and still the collector's. Does nothing when memory ran out. */
-void wane__let_dropped_live(struct wane__collection *c, bool again);
+/* The suspect that the step is at, which then goes to the next; NULL: there are no more, or the time is up. */
+static inline struct wane__suspect *wane__next_suspect(struct wane__collection *c) {
+    if (c->at >= c->table.n || c->table.failed || !wane__in_time(c))
+        return NULL;
+    return &c->table.suspects[c->at++];
+}
 
-/* Drops from R what the suspects in c->list reach by recorded edges, them included. */
-void wane__drop_reach(struct wane__collection *c);
-void wane__list_add(struct wane__collection *c, uint32_t number);
+static inline bool wane__no_suspect_left(const struct wane__collection *c) {
+    return c->at >= c->table.n || c->table.failed;
+}
 
 /* Around a fork: the undoing of a collection whose thread vanished. */
 void wane__collect_fork_prepare(void);

@@ -5,6 +5,7 @@
  */
 #include <wane/guard.h>
 
+#include "base/check.h"
 #include "cycle/collect.h"
 #include "life/apply.h"
 #include "life/weak.h"
@@ -19,51 +20,87 @@ static bool take_final(struct wane__header *h) {
     return true;
 }
 
-/* What finalizers removed from slots would look like units from outside. */
-static void apply_own(struct wane__collection *c) {
-    struct wane__record *r = c->r;
-    wane__wait_for_grace(c);
-    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, true) > 0) {
-    }
-    wane__settle_all(r, &r->kept, true, true);
-}
-
 bool wane__run_finalizers_of_garbage(struct wane__collection *c) {
-    bool any = false;
-    for (size_t i = 0; i < c->table.n; i++) {
-        struct wane__header *h = c->table.suspects[i].h;
-        if (!wane__in_doubt(&c->table.suspects[i]) || !take_final(h))
+    for (struct wane__suspect *s; c->finals > 0 && (s = wane__next_suspect(c)) != NULL;) {
+        struct wane__header *h = s->h;
+        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_FINAL) == 0 || !take_final(h))
             continue;
-        any = true;
+        c->finalized = true;
         wane__tsan_acquire(&h->shared);
         wane__call(c->r, wane__type_of(load_relaxed(&h->shared))->finalize, wane__payload_of(h));
         wane__release(c->r, h, true, "wane_gc_collect");
         wane__reap(c->r, true);
+        if (c->deadline != 0 && wane__now() >= c->deadline)
+            break; /* each may take long */
     }
-    if (any)
-        apply_own(c);
-    return any;
+    return c->finals == 0 || wane__no_suspect_left(c);
 }
 
-/* No upgrade from here on; one that came before shows in the word that closing returned. */
-static bool close_one(struct wane__header *h) {
-    uint64_t w = load_relaxed(&h->shared);
-    if (!wane__word_has(w, WANE__WEAKREFD))
+/* What finalizers removed from slots would look like units from outside: it is applied first. */
+bool wane__settle_finalizers(struct wane__collection *c) {
+    struct wane__record *r = c->r;
+    if (!c->finalized)
         return true;
-    return !wane__word_has(or_acq_rel(&h->shared, WANE__CLOSED), WANE__TOUCHED); /* [order:count] */
+    if (!wane__await_grace(c))
+        return false;
+    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, true) > 0) {
+    }
+    wane__settle_all(r, &r->kept, true, true);
+    return true;
 }
 
-/* Waits for nobody and runs no user code: upgrades wait for it. */
-void wane__close_weak(struct wane__collection *c) {
+/* No upgrade from here on; one that came before shows in the word that closing returned, and drops the suspect. */
+static void close_weak(struct wane__collection *c) {
     struct wane__table *t = &c->table;
-    for (size_t i = 0; i < t->n; i++) {
-        if (!wane__in_doubt(&t->suspects[i]) || close_one(t->suspects[i].h))
+    for (size_t i = 0; i < t->n && !t->failed; i++) {
+        struct wane__suspect *s = &t->suspects[i];
+        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_WEAK) == 0 ||
+            !wane__word_has(or_acq_rel(&s->h->shared, WANE__CLOSED), WANE__TOUCHED)) /* [order:count] */
             continue;
-        t->suspects[i].flags |= WANE__SUSPECT_HELD;
+        s->flags |= WANE__SUSPECT_HELD;
+        c->dropped++;
         wane__list_add(c, (uint32_t)i);
     }
     wane__drop_reach(c);
-    wane__let_dropped_live(c, true);
+    c->at = 0;
+    wane__let_acquitted_live(c);
+}
+
+/* R is garbage for good. Weak references say so from here on; the child of a fork finds all of it dead, or none. */
+static void bury_weak(struct wane__collection *c) {
+    for (size_t i = 0; c->weaks > 0 && i < c->table.n; i++) {
+        struct wane__suspect *s = &c->table.suspects[i];
+        if (wane__in_doubt(s) && (s->flags & WANE__SUSPECT_WEAK) != 0)
+            and_acq_rel(&s->h->shared, ~WANE__LIVE); /* [order:count] */
+    }
+}
+
+static void bury_garbage(struct wane__collection *c) {
+    for (size_t i = 0; i < c->table.n; i++) {
+        struct wane__suspect *s = &c->table.suspects[i];
+        if (!wane__in_doubt(s))
+            continue;
+        s->flags |= WANE__SUSPECT_GARBAGE;
+        c->garbage++;
+    }
+}
+
+/* In one go, however little time there is: upgrades wait. Waits for nobody and runs no user code. */
+bool wane__decide(struct wane__collection *c) {
+    uint64_t deadline = c->deadline;
+    c->deadline = 0;
+    if (c->weaks > 0)
+        close_weak(c);
+    if (!c->table.failed) {
+        store_relaxed(&c->decided, true);
+        compiler_barrier();
+        bury_weak(c);
+        bury_garbage(c);
+    }
+    c->deadline = deadline;
+    if (!c->table.failed)
+        wane__check_no_edge_into_garbage(c);
+    return true;
 }
 
 struct emptying {
@@ -90,41 +127,44 @@ static void visit_emptying(struct wane__visit_ops *ops, wane_slot *s, size_t n) 
     }
 }
 
-/* From here on R is dead: upgrades fail, and weak references to it are emptied. */
-static void bury_all(struct wane__collection *c) {
-    store_relaxed(&c->decided, true);
-    compiler_barrier(); /* in the child of a fork either all of R is dead, or none */
-    for (size_t i = 0; i < c->table.n; i++) {
-        struct wane__suspect *s = &c->table.suspects[i];
-        if (!wane__in_doubt(s))
-            continue;
-        s->flags |= WANE__SUSPECT_GARBAGE;
-        and_acq_rel(&s->h->shared, ~WANE__LIVE); /* [order:count] */
-        wane__tsan_acquire(&s->h->shared);
-        c->garbage++;
-    }
+/*
+ * LIVE is cleared by a store: nobody has a reference by which to write the word, but for weak ones, and those found
+ * their targets dead already.
+ */
+static void empty(struct wane__collection *c, struct wane__header *h) {
+    uint64_t w = load_relaxed(&h->shared);
+    wane__tsan_acquire(&h->shared);
+    if (wane__word_has(w, WANE__LIVE))
+        store_relaxed(&h->shared, w & ~WANE__LIVE);
+    if (wane__word_has(w, WANE__WEAKREFD))
+        wane__weak_clear(h);
+    wane_type *t = wane__type_of(w);
+    struct emptying e = {.ops.slots = visit_emptying, .c = c, .may_call = t->trace == NULL};
+    wane__visit_dying(c->r, t, h, &e.ops, true);
 }
 
-void wane__destroy_garbage(struct wane__collection *c) {
-    bury_all(c);
-    for (size_t i = 0; i < c->table.n; i++) {
-        struct wane__suspect *s = &c->table.suspects[i];
+/* All slots before anything is freed: a slot names its target only as long as the block is not somebody else's. */
+bool wane__empty_garbage(struct wane__collection *c) {
+    for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
         if ((s->flags & WANE__SUSPECT_GARBAGE) == 0)
             continue;
-        struct wane__header *h = s->h;
-        uint64_t w = load_relaxed(&h->shared);
-        wane_type *t = wane__type_of(w);
-        if (wane__word_has(w, WANE__WEAKREFD))
-            wane__weak_clear(h);
-        struct emptying e = {.ops.slots = visit_emptying, .c = c, .may_call = t->trace == NULL};
-        wane__visit_dying(c->r, t, h, &e.ops, true);
+        empty(c, s->h);
+        if (load_relaxed(&c->r->xdead) != NULL)
+            wane__reap(c->r, true);
     }
-    for (size_t i = 0; i < c->table.n; i++) {
-        struct wane__suspect *s = &c->table.suspects[i];
+    return wane__no_suspect_left(c);
+}
+
+bool wane__destroy_garbage(struct wane__collection *c) {
+    for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
         if ((s->flags & WANE__SUSPECT_GARBAGE) == 0)
             continue;
         s->flags |= WANE__SUSPECT_GONE;
+        compiler_barrier(); /* the child of a fork destroys it again never, once at most */
         wane__bury(c->r, s->h);
+        wane__reap(c->r, true);
+        if (c->deadline != 0 && wane__now() >= c->deadline)
+            break;
     }
-    wane__reap(c->r, true);
+    return wane__no_suspect_left(c);
 }

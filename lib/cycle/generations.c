@@ -17,6 +17,7 @@
 
 #include "base/option.h"
 #include "cycle/collect.h"
+#include "life/apply.h"
 #include "life/growth.h"
 #include "os/clock.h"
 #include "thread/grace.h"
@@ -32,16 +33,29 @@ static unsigned xcount[3];     /* [0] is unused: it is counted by net births */
 static int64_t long_lived;     /* tracked objects after the last collection of generation 2 */
 static bool base_falls;        /* the deaths that the last one of these caused are not over */
 static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
-static uint64_t xlast_end;   /* read without the claim */
-static uint64_t last_took;
+static uint64_t last_took, last_end; /* the last collection */
+static uint64_t slices_took; /* of the collection that is open */
+static int64_t alive_before; /* tracked objects when it began */
+static struct wane__scope scope; /* of it */
+static uint64_t xlooked[WANE__DIRTY_LEFT + 1]; /* when the candidates of each dirty mark were last looked at */
+static uint64_t xleft_took;  /* by the last collection that looked at all, those left over too */
+static unsigned oldest_n;    /* collections of the oldest generation that came of themselves */
 static wane_gc_stats xstats[3];
+
+/* Parts of a young collection that are done without a look at other work. */
+#define PARTS_MAX 16
 
 /* Tracked objects that may always be made before anybody is held back. */
 #define ROOM_LEAST 500000
 #define LEAST_DELAY_NS 10000000
+/* What bounded collections left is looked at after so many times the age of other candidates. */
+#define LEFT_AGES 10
 
 /* Odd while somebody has the claim. */
 static uint32_t xturn;
+
+/* A collection was begun, and nobody is at it. */
+static bool xopen;
 
 static bool claim(uint32_t id) {
     uint32_t nobody = 0;
@@ -53,6 +67,7 @@ static bool claim(uint32_t id) {
 }
 
 static void unclaim(void) {
+    store_relaxed(&xopen, wane__collection_is_open());
     wane__tsan_release(&xclaim);
     store_release(&xturn, xturn + 1); /* [order:applying] */
     store_release(&xclaim, 0u); /* [order:consumer] */
@@ -75,81 +90,174 @@ static int64_t net_new(void) {
     return n > 0 ? n : 0;
 }
 
-/* Under the claim. */
-static struct wane__findings collect_claimed(struct wane__record *r, int generation, bool full) {
-    uint64_t cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID), begin = wane__now();
-    int64_t before = wane__tracked_alive();
-    struct wane__findings f = wane__collect(r, generation, full);
-    survivors = before - (int64_t)f.collected;
-    wane_gc_stats *s = &xstats[generation];
-    wane__tally(s->collected, f.collected);
-    wane__tally(s->uncollectable, f.uncollectable);
-    wane__tally(s->candidates, f.candidates);
-    wane__tally(s->suspects, f.suspects);
-    wane__tally(s->aborted, f.aborted ? 1 : 0);
-    wane__tally(s->cpu_ns, wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
-    store_relaxed(&xlast_end, wane__now());
-    last_took = load_relaxed(&xlast_end) - begin;
+/* All that a collection's end changes. Under the claim. */
+static void account(const struct wane__findings *f) {
+    int generation = scope.generation;
+    uint64_t now = wane__now();
     int64_t alive = wane__tracked_alive();
+    wane_gc_stats *s = &xstats[generation];
+    wane__tally(s->collected, f->collected);
+    wane__tally(s->uncollectable, f->uncollectable);
+    wane__tally(s->candidates, f->candidates);
+    wane__tally(s->suspects, f->suspects);
+    wane__tally(s->aborted, f->aborted ? 1 : 0);
+    last_took = slices_took;
+    last_end = now;
+    if (f->rest)
+        return;
+    survivors = alive_before - (int64_t)f->collected;
+    for (int g = 0; g <= generation; g++)
+        store_relaxed(&xlooked[g], now);
     store_relaxed(&xnet_then, alive);
+    if (scope.bounded)
+        return;
     for (int g = 1; g <= generation; g++)
         store_relaxed(&xcount[g], 0u);
-    if (generation < WANE__OLDEST)
+    if (generation < WANE__OLDEST) {
         wane__tally(xcount[generation + 1], 1);
-    else {
-        long_lived = alive;
-        wane__growth_restart();
-        base_falls = true;
+        return;
     }
+    store_relaxed(&xlooked[WANE__DIRTY_LEFT], now);
+    store_relaxed(&xleft_took, slices_took);
+    long_lived = alive;
+    wane__growth_restart();
+    base_falls = true;
+}
+
+/* Under the claim, as what follows. */
+static void begin(const struct wane__scope *what) {
+    scope = *what;
+    slices_took = 0;
+    alive_before = wane__tracked_alive();
+    wane__collection_begin(what);
+}
+
+/* Goes on with the open collection until the deadline; 0: to its end. True: it has ended, and is accounted for. */
+static bool go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
+    uint64_t cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID), since = wane__now();
+    bool ended = wane__collection_go_on(r, deadline, ret);
+    wane__tally(xstats[scope.generation].cpu_ns, wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
+    slices_took += wane__now() - since;
+    if (ended && !scope.trial)
+        account(ret);
+    return ended;
+}
+
+/* In builds with full checks: nothing that is garbage may be out of reach of the collections to come. */
+static void run_oracle(struct wane__record *r) {
+    struct wane__findings unused;
+    if (!wane__oracle_is_due())
+        return;
+    wane__collection_begin(&(struct wane__scope){.generation = WANE__OLDEST, .full = true, .trial = true});
+    wane__collection_go_on(r, 0, &unused);
+}
+
+/* What somebody began in slices, or had decided when the process was forked. */
+static void finish_open(struct wane__record *r) {
+    struct wane__findings unused;
+    if (wane__collection_is_open())
+        go_on(r, 0, &unused);
+}
+
+static struct wane__findings collect_claimed(struct wane__record *r, const struct wane__scope *what) {
+    struct wane__findings f;
+    begin(what);
+    go_on(r, 0, &f);
+    run_oracle(r);
     return f;
 }
 
 static bool over(unsigned count, int64_t threshold) { return threshold > 0 && (int64_t)count > threshold; }
 
-/* The generation that is due by its thresholds, or -1. */
-static int due_by_thresholds(void) {
+/* Now and then a full collection instead of one of the oldest generation: a safety net. */
+#define FULL_ONCE_IN 8
+
+/* Whether a generation is due by its thresholds. */
+static bool due_by_thresholds(struct wane__scope *ret) {
     int64_t threshold0 = wane__option(threshold0), fresh = net_new();
+    *ret = (struct wane__scope){0};
     if (threshold0 == 0 || fresh < threshold0)
-        return -1;
+        return false;
     int64_t pending = wane__tracked_alive() - long_lived;
-    if (over(load_relaxed(&xcount[2]), wane__option(threshold2)) && pending > long_lived / 4)
-        return 2;
-    return over(load_relaxed(&xcount[1]), wane__option(threshold1)) ? 1 : 0;
+    if (over(load_relaxed(&xcount[2]), wane__option(threshold2)) && pending > long_lived / 4) {
+        ret->generation = WANE__OLDEST;
+        ret->full = ++oldest_n % FULL_ONCE_IN == 0;
+    } else if (over(load_relaxed(&xcount[1]), wane__option(threshold1))) {
+        ret->generation = 1;
+    }
+    return true;
 }
 
+static bool due_by_growth(struct wane__scope *ret) {
+    *ret = (struct wane__scope){.generation = WANE__OLDEST};
+    return wane__growth_due();
+}
+
+/* A bit for each dirty mark that a page has. */
 static bool note_dirty(struct wane__page *page, void *arg) {
-    int *oldest = arg;
-    for (int age = WANE__OLDEST; age > *oldest && wane__page_is_tracked(page); age--) {
-        if (load_relaxed(&wane__page_marks(page)->xdirty[age]) != 0)
-            *oldest = age;
+    unsigned *marks = arg;
+    for (int mark = 0; mark <= WANE__DIRTY_LEFT && wane__page_is_tracked(page); mark++) {
+        if (load_relaxed(&wane__page_marks(page)->xdirty[mark]) != 0)
+            *marks |= 1u << mark;
     }
-    return *oldest < WANE__OLDEST;
+    return *marks != (2u << WANE__DIRTY_LEFT) - 1;
+}
+
+static unsigned dirty_marks(void) {
+    unsigned marks = 0;
+    wane__collector_lock();
+    wane__heap_walk_pages(note_dirty, &marks);
+    wane__collector_unlock();
+    return marks;
+}
+
+/*
+ * How long after the last look at candidates with that mark the next is due. What was left over needs a look at all that
+ * it reaches: that costs the collector no more than a hundredth of its time.
+ */
+static uint64_t interval(int mark) {
+    uint64_t age = (uint64_t)wane__option(candidate_age_ms) * 1000000u;
+    if (mark < WANE__DIRTY_LEFT)
+        return age;
+    uint64_t took = load_relaxed(&xleft_took);
+    return LEFT_AGES * age > took * 100 ? LEFT_AGES * age : took * 100;
+}
+
+static bool ages(void) {
+    return wane__option(candidate_age_ms) != 0 && wane__gc_automatic();
 }
 
 int64_t wane__age_delay(void) {
-    int64_t age = wane__option(candidate_age_ms) * 1000000, since = (int64_t)(wane__now() - load_relaxed(&xlast_end));
-    if (age == 0 || !wane__gc_automatic())
+    if (!ages())
         return -1;
-    int oldest = -1;
-    wane__collector_lock();
-    wane__heap_walk_pages(note_dirty, &oldest);
-    wane__collector_unlock();
-    if (oldest < 0)
-        return -1;
-    return age - since > LEAST_DELAY_NS ? age - since : LEAST_DELAY_NS;
+    int64_t least = -1;
+    unsigned marks = dirty_marks();
+    for (int mark = 0; mark <= WANE__DIRTY_LEFT; mark++) {
+        if ((marks & 1u << mark) == 0)
+            continue;
+        int64_t delay = (int64_t)interval(mark) - (int64_t)(wane__now() - load_relaxed(&xlooked[mark]));
+        delay = delay > LEAST_DELAY_NS ? delay : LEAST_DELAY_NS;
+        least = least < 0 || delay < least ? delay : least;
+    }
+    return least;
 }
 
-/* The oldest generation with candidates, when none was looked at for long and the time that it takes is earned. */
-static int due_by_age(void) {
-    uint64_t since = wane__now() - load_relaxed(&xlast_end), age = (uint64_t)wane__option(candidate_age_ms) * 1000000u;
-    if (age == 0 || since < age || since * (uint64_t)wane__option(collector_cpu_percent) < last_took * 100)
-        return -1;
-    int oldest = -1;
-    wane__collector_lock();
-    wane__heap_walk_pages(note_dirty, &oldest);
-    wane__collector_unlock();
-    store_relaxed(&xlast_end, wane__now()); /* nothing found: not again for as long */
-    return oldest;
+/* The oldest candidates that nobody has looked at for long, if the time that it takes is earned. */
+static bool due_by_age(struct wane__scope *ret) {
+    static uint64_t looked; /* under the claim: for marks, none of which was due */
+    uint64_t now = wane__now();
+    if (!ages() || now - looked < interval(0) / 8 + LEAST_DELAY_NS ||
+        (now - last_end) * (uint64_t)wane__option(collector_cpu_percent) < last_took * 100)
+        return false;
+    looked = now;
+    unsigned marks = dirty_marks();
+    for (int mark = WANE__DIRTY_LEFT; mark >= 0; mark--) {
+        if ((marks & 1u << mark) == 0 || now - load_relaxed(&xlooked[mark]) < interval(mark))
+            continue;
+        *ret = (struct wane__scope){.generation = mark < WANE__OLDEST ? mark : WANE__OLDEST, .bounded = mark == WANE__OLDEST};
+        return true;
+    }
+    return false;
 }
 
 /* What births may reach before they are held back: as much garbage as there are living, and some. */
@@ -166,10 +274,33 @@ static void lower_base(const struct wane__record *r) {
     base_falls = wane__queue_length(&r->kept) > 0 || wane__dead_waiting() > 0;
 }
 
+/* Of the last collection in parts: its rest goes first. */
+static struct wane__scope rest;
+
+static bool rest_due(struct wane__scope *ret) {
+    *ret = rest;
+    return rest.part;
+}
+
+/* A young collection, a part at a time: what a part finds is freed before the next one begins. */
+static void collect_in_parts(struct wane__record *r, struct wane__scope *what) {
+    if (!rest.part)
+        wane__tally(xstats[what->generation].collections, 1);
+    what->part = what->generation < WANE__OLDEST;
+    bool more = true;
+    for (unsigned part = 0; part < PARTS_MAX && more; part++) {
+        more = collect_claimed(r, what).rest;
+        set_limit(true);
+    }
+    rest = *what;
+    rest.part = more;
+}
+
 bool wane__collect_if_due(struct wane__record *r) {
     bool automatic = wane__gc_automatic() && wane__fences_known();
     if (!claim(r->id))
         return false;
+    finish_open(r);
     set_limit(automatic);
     if (!automatic) {
         unclaim();
@@ -177,45 +308,79 @@ bool wane__collect_if_due(struct wane__record *r) {
     }
     if (base_falls)
         lower_base(r);
-    int generation = wane__growth_due() ? WANE__OLDEST : due_by_thresholds();
-    if (generation < 0)
-        generation = due_by_age();
-    if (generation >= 0) {
-        wane__tally(xstats[generation].collections, 1);
-        collect_claimed(r, generation, false);
-        set_limit(true);
+    struct wane__scope what;
+    bool due = rest_due(&what) || due_by_growth(&what) || due_by_thresholds(&what) || due_by_age(&what);
+    if (due)
+        collect_in_parts(r, &what);
+    unclaim();
+    return due;
+}
+
+/* What a step takes up when no collection is open: what is due, or else the youngest candidates that there are. */
+static bool next_scope(struct wane__scope *ret) {
+    if (due_by_growth(ret) || due_by_thresholds(ret))
+        return true;
+    unsigned marks = dirty_marks();
+    if (marks == 0)
+        return false;
+    int mark = __builtin_ctz(marks);
+    *ret = (struct wane__scope){.generation = mark < WANE__OLDEST ? mark : WANE__OLDEST};
+    return true;
+}
+
+bool wane__collect_slice(struct wane__record *r, uint64_t deadline) {
+    if (!claim(r->id))
+        return false;
+    struct wane__scope what;
+    struct wane__findings unused;
+    bool more = wane__collection_is_open();
+    if (!more && next_scope(&what)) {
+        wane__tally(xstats[what.generation].collections, 1);
+        begin(&what);
+        more = true;
+    }
+    if (more && go_on(r, deadline, &unused)) {
+        run_oracle(r);
+        more = dirty_marks() != 0;
     }
     unclaim();
-    return generation >= 0;
+    return more;
+}
+
+void wane__collect_rest(struct wane__record *r) {
+    if (!load_relaxed(&xopen) || !claim(r->id))
+        return;
+    finish_open(r);
+    unclaim();
 }
 
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {
-    uint64_t begin = wane__now();
+    uint64_t since = wane__now();
     while (!claim(r->id))
         wane__pause_briefly();
-    bool full = generation > WANE__OLDEST, aborted = false;
-    if (full)
-        generation = WANE__OLDEST;
+    finish_open(r);
+    struct wane__scope what = {.generation = generation, .full = generation > WANE__OLDEST};
+    if (what.full)
+        what.generation = WANE__OLDEST;
     memset(ret, 0, sizeof *ret);
-    size_t found;
+    struct wane__findings f;
     unsigned passes = 0;
     uint64_t births;
     do { /* what hung on garbage may be garbage now */
         births = tracked_births();
-        struct wane__findings f = collect_claimed(r, generation, full);
-        found = f.collected;
-        aborted = f.aborted;
+        f = collect_claimed(r, &what);
         ret->collected += f.collected;
         ret->uncollectable += f.uncollectable;
         ret->candidates += f.candidates;
-    } while (found > 0 && !aborted && generation == WANE__OLDEST &&
+        wane__settle_all(r, &r->kept, true, true); /* what those held may be garbage after this */
+    } while (f.collected > 0 && !f.aborted && what.generation == WANE__OLDEST &&
              (++passes < PASSES_MAX || births == tracked_births()));
-    wane__tally(xstats[generation].collections, 1);
+    wane__tally(xstats[what.generation].collections, 1);
     unclaim();
     ret->phase = WANE_GC_STOP;
-    ret->generation = full ? WANE_GC_FULL : generation;
-    ret->duration_ns = wane__now() - begin;
-    return aborted ? -ENOMEM : 0;
+    ret->generation = generation;
+    ret->duration_ns = wane__now() - since;
+    return f.aborted ? -ENOMEM : 0;
 }
 
 void wane__generations_count(unsigned ret[3]) {
@@ -265,5 +430,6 @@ void wane__generations_fork_child(const struct wane__record *self) {
     if (self == NULL || xclaim != self->id) {
         store_relaxed(&xclaim, 0u);
         xturn += xturn & 1;
+        xopen = wane__collection_is_open();
     }
 }

@@ -19,6 +19,15 @@ uint32_t wane__collection_turn(void);
 /* Nanoseconds until candidates that are there are due by age; negative: there are none. The collector thread. */
 int64_t wane__age_delay(void);
 
+/*
+ * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or one for the candidates that
+ * there are. Returns whether a further call would find something to do; not when another thread collects.
+ */
+bool wane__collect_slice(struct wane__record *r, uint64_t deadline);
+
+/* Finishes a collection that somebody left open, unless another thread does. */
+void wane__collect_rest(struct wane__record *r);
+
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);
 

@@ -12,27 +12,43 @@
 #include "thread/grace.h"
 #include "thread/wake.h"
 
+bool wane__xwalking;
+
+/* Whether what bounded collections left is looked at too. */
+static bool takes_left(const struct wane__collection *c) {
+    return c->what.generation == WANE__OLDEST && !c->what.bounded;
+}
+
+static int last_mark(const struct wane__collection *c) {
+    return takes_left(c) ? WANE__DIRTY_LEFT : c->what.generation;
+}
+
 static bool clear_marks(struct wane__collection *c, struct wane__page_marks *marks) {
     bool dirty = false;
-    for (int age = 0; age <= c->generation; age++) {
-        if (load_relaxed(&marks->xdirty[age]) != 0) {
-            store_relaxed(&marks->xdirty[age], (uint8_t)0);
+    for (int mark = 0; mark <= last_mark(c); mark++) {
+        if (load_relaxed(&marks->xdirty[mark]) != 0) {
+            store_relaxed(&marks->xdirty[mark], (uint8_t)0);
             dirty = true;
         }
     }
     return dirty;
 }
 
+static void set_marks(struct wane__collection *c, struct wane__page *page) {
+    for (int mark = 0; mark <= last_mark(c); mark++)
+        store_relaxed(&wane__page_marks(page)->xdirty[mark], (uint8_t)1);
+}
+
 static bool note_page(struct wane__page *page, void *arg) {
     struct wane__collection *c = arg;
     if (!wane__page_is_tracked(page))
         return true;
-    bool dirty = clear_marks(c, wane__page_marks(page));
-    if (!dirty && !c->full)
+    bool dirty = !c->what.trial && clear_marks(c, wane__page_marks(page));
+    if (!dirty && !c->what.full)
         return true;
     if (!wane__vector_grow((void **)&c->pages, &c->pages_room, c->pages_n, sizeof *c->pages)) {
-        for (int age = 0; age <= c->generation && dirty; age++)
-            store_relaxed(&wane__page_marks(page)->xdirty[age], (uint8_t)1);
+        if (dirty)
+            set_marks(c, page);
         c->table.failed = true;
         return false;
     }
@@ -40,46 +56,92 @@ static bool note_page(struct wane__page *page, void *arg) {
     return true;
 }
 
-/* Pins h. False: it is not alive, and nothing was pinned. */
+/*
+ * Pins h and watches it already: what gains a unit before it is armed shows as TOUCHED then, and is not suspected at all.
+ * False: it is not alive, and nothing was pinned.
+ */
 static bool pin(struct wane__header *h) {
-    return wane__word_has(or_acq_rel(&h->shared, WANE__PINNED), WANE__LIVE); /* [order:count] */
+    return wane__word_has(or_acq_rel(&h->shared, WANE__PINNED | WANE__WATCHED), WANE__LIVE); /* [order:count] */
+}
+
+static bool is_candidate(const struct wane__collection *c, const struct wane__header *h) {
+    return load_relaxed(&h->candidate) == 1 || (takes_left(c) && (load_relaxed(&h->age) & WANE__AGE_LEFT) != 0);
+}
+
+static void un_pin(struct wane__collection *c, struct wane__header *h) {
+    if (!wane__word_has(and_acq_rel(&h->shared, ~(WANE__PINNED | WANE__WATCHED)), WANE__LIVE)) /* [order:count] */
+        wane__bury(c->r, h);
 }
 
 static void add_root(struct wane__collection *c, struct wane__page *page, struct wane__header *h) {
     if (!wane__word_has(load_acquire(&h->shared), WANE__LIVE))
         return;
-    if (!c->full && load_relaxed(&h->candidate) != 1)
+    if (!c->what.full && !is_candidate(c, h))
         return;
-    unsigned age = load_relaxed(&h->age) & 3;
-    if (age > (unsigned)c->generation) {
-        store_relaxed(&wane__page_marks(page)->xdirty[age], (uint8_t)1);
+    uint8_t age = load_relaxed(&h->age);
+    if ((age & 3) > c->what.generation) {
+        store_relaxed(&wane__page_marks(page)->xdirty[age & 3], (uint8_t)1);
         return;
     }
     if (!pin(h))
         return;
-    bool candidate = load_relaxed(&h->candidate) == 1;
+    bool candidate = is_candidate(c, h);
     uint32_t number = wane__table_add(&c->table, h, candidate ? WANE__SUSPECT_ROOT : 0);
     if (number == WANE__NO_SUSPECT) { /* its mark stays, and the page gets its own again */
-        store_relaxed(&wane__page_marks(page)->xdirty[age], (uint8_t)1);
-        uint64_t before = and_acq_rel(&h->shared, ~WANE__PINNED); /* [order:count] */
-        if (!wane__word_has(before, WANE__LIVE))
-            wane__bury(c->r, h);
+        un_pin(c, h);
         return;
     }
-    store_relaxed(&h->candidate, (uint8_t)0);
     c->candidates++;
+    if (c->what.trial)
+        return;
+    store_relaxed(&h->candidate, (uint8_t)0);
+    if ((age & WANE__AGE_LEFT) != 0)
+        store_relaxed(&h->age, (uint8_t)(age & ~WANE__AGE_LEFT));
 }
 
-void wane__find_roots(struct wane__collection *c) {
-    wane__collector_lock();
+static void note_pages(struct wane__collection *c) {
     wane__heap_walk_pages(note_page, c);
     wane__heavy();
-    for (size_t p = 0; p < c->pages_n; p++) {
-        struct wane__page *page = c->pages[p];
+    store_relaxed(&wane__xwalking, true);
+}
+
+/* A part is as many as fit a processor's own cache with their tables. */
+#define PART 4096
+
+/* The pages that were not walked keep their marks. */
+void wane__leave_roots(struct wane__collection *c) {
+    c->rest = c->at < c->pages_n;
+    store_relaxed(&wane__xwalking, false);
+    for (; c->at < c->pages_n; c->pages_n--) {
+        if (!c->what.trial)
+            set_marks(c, c->pages[c->pages_n - 1]);
+    }
+}
+
+static bool enough(const struct wane__collection *c) {
+    return c->table.failed || (c->what.part && c->table.n >= PART);
+}
+
+bool wane__find_roots(struct wane__collection *c) {
+    wane__collector_lock();
+    if (!load_relaxed(&wane__xwalking))
+        note_pages(c);
+    while (c->at < c->pages_n && !enough(c) && (c->deadline == 0 || wane__now() < c->deadline)) {
+        struct wane__page *page = c->pages[c->at++];
         for (unsigned i = 0; i < wane__page_capacity(page); i++)
             add_root(c, page, wane__page_block(page, i));
     }
+    if (c->table.failed)
+        c->at = 0; /* all are looked at again */
+    if (enough(c))
+        wane__leave_roots(c);
+    bool finished = c->at >= c->pages_n;
+    store_relaxed(&wane__xwalking, !finished);
     wane__collector_unlock();
-    if (!wane__bracket_wait())
-        c->table.failed = true;
+    if (finished) {
+        c->roots_n = c->table.n;
+        if (!wane__bracket_wait())
+            c->table.failed = true;
+    }
+    return finished;
 }

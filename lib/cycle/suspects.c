@@ -5,13 +5,23 @@
  *
  * Trial deletion on the side table: count minus edges from within. All reads may be stale; this only filters.
  * A child is pinned inside the guard in which its pointer was read: the slot's unit outlives the guard.
+ *
+ * A candidate may lead into a large living graph, so what is cheap comes first: the candidates themselves are traced,
+ * then what all units of are explained by edges seen so far, and so on. A dead structure explains itself that way, as a
+ * rule; what else it refers to stays unexplained at its rim, and is not looked into. Only if a candidate is left
+ * with units from elsewhere, what it reaches is traced further, since it may come back: without limit, or, in a
+ * bounded collection, in proportion to what there was to look at; then such candidates are left for one without.
  */
 #include <wane/guard.h>
 
 #include "cycle/collect.h"
 
-/* Suspects traced in one guard: no guard of the collector is long. */
-#define GUARD_SPAN 256
+/* Of a bounded collection: suspects traced for undecided roots, in all and for each root. */
+#define EFFORT_LEAST 4096
+#define EFFORT_PER_ROOT 4
+
+/* `count` of who is held whatever is found. */
+#define COUNT_HELD UINT32_MAX
 
 struct tracing {
     struct wane__visit_ops ops;
@@ -22,7 +32,16 @@ struct tracing {
 static bool belongs(const struct wane__collection *c, struct wane__header *h) {
     if (!wane__page_is_tracked(wane__page_of(h)))
         return false;
-    return (load_relaxed(&h->age) & 3) <= (unsigned)c->generation;
+    return (load_relaxed(&h->age) & 3) <= c->what.generation;
+}
+
+static uint32_t count_by_look(const struct wane__header *h, uint64_t w) {
+    if (wane__word_has(w, WANE__IMMORTAL) || !wane__word_has(w, WANE__LIVE))
+        return COUNT_HELD;
+    uint64_t count = wane__word_count(w);
+    if (!wane__word_has(w, WANE__MERGED))
+        count += load_relaxed(&h->local);
+    return count < COUNT_HELD ? (uint32_t)count : COUNT_HELD;
 }
 
 /* The number of a child that was just read from a slot, inside the guard; it is pinned and added if it is new. */
@@ -36,10 +55,12 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
     if (!wane__word_has(w, WANE__LIVE) || wane__word_has(w, WANE__IMMORTAL))
         return WANE__NO_SUSPECT;
     store_relaxed(&c->pinning, h);
-    if (wane__word_has(or_acq_rel(&h->shared, WANE__PINNED), WANE__LIVE)) { /* [order:count] */
+    w = or_acq_rel(&h->shared, WANE__PINNED | WANE__WATCHED); /* [order:count] */
+    if (wane__word_has(w, WANE__LIVE)) {
         number = wane__table_add(&c->table, h, 0);
-        if (number == WANE__NO_SUSPECT &&
-            !wane__word_has(and_acq_rel(&h->shared, ~WANE__PINNED), WANE__LIVE)) /* [order:count] */
+        if (number != WANE__NO_SUSPECT)
+            c->table.suspects[number].count = count_by_look(h, w);
+        else if (!wane__word_has(and_acq_rel(&h->shared, ~(WANE__PINNED | WANE__WATCHED)), WANE__LIVE)) /* [order:count] */
             wane__bury(c->r, h);
     }
     compiler_barrier();
@@ -57,65 +78,108 @@ static void visit_tracing(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
         uint32_t to = reach(c, wane__header_of(obj));
         if (to == WANE__NO_SUSPECT)
             continue;
-        c->table.suspects[to].inner++;
+        struct wane__suspect *target = &c->table.suspects[to];
+        if (++target->inner == target->count && to >= c->roots_n)
+            wane__list_add(c, to); /* explained: to be traced */
         wane__table_add_edge(&c->table, &c->table.suspects[t->from], to);
     }
 }
 
-static void trace_all(struct wane__collection *c) {
-    struct tracing t = {.ops.slots = visit_tracing, .c = c};
-    for (size_t i = 0; i < c->table.n && !c->table.failed;) {
+/* Inside a guard. */
+static void trace(struct wane__collection *c, uint32_t number) {
+    struct tracing t = {.ops.slots = visit_tracing, .c = c, .from = number};
+    struct wane__suspect *s = &c->table.suspects[number];
+    struct wane__header *h = s->h;
+    s->flags |= WANE__SUSPECT_TRACED;
+    s->edges = (uint32_t)c->table.edges_n;
+    wane__visit_slots(wane__type_of(load_relaxed(&h->shared)), h, &t.ops);
+}
+
+bool wane__trace_roots(struct wane__collection *c) {
+    while (c->at < c->roots_n && !c->table.failed && wane__in_time(c)) {
         wane_guard_enter();
-        for (size_t end = i + GUARD_SPAN; i < end && i < c->table.n && !c->table.failed; i++) {
-            struct wane__header *h = c->table.suspects[i].h;
-            t.from = (uint32_t)i;
-            c->table.suspects[i].edges = (uint32_t)c->table.edges_n;
-            wane__visit_slots(wane__type_of(load_relaxed(&h->shared)), h, &t.ops);
+        for (size_t n = WANE__SPAN - c->at % WANE__SPAN; n > 0 && c->at < c->roots_n && !c->table.failed; n--, c->at++) {
+            struct wane__suspect *s = &c->table.suspects[c->at];
+            s->count = count_by_look(s->h, load_acquire(&s->h->shared));
+            trace(c, (uint32_t)c->at);
         }
         wane_guard_leave();
     }
+    return c->at >= c->roots_n || c->table.failed;
 }
 
-static bool looks_held(const struct wane__suspect *s) {
-    uint64_t w = load_acquire(&s->h->shared);
-    if (wane__word_has(w, WANE__IMMORTAL) || !wane__word_has(w, WANE__LIVE))
-        return true;
-    uint64_t count = wane__word_count(w);
-    if (!wane__word_has(w, WANE__MERGED))
-        count += load_relaxed(&s->h->local);
-    return count > s->inner;
-}
-
-/* From what is held, along the edges. */
-static void propagate(struct wane__collection *c) {
-    struct wane__table *t = &c->table;
-    while (c->list_n > 0 && !t->failed) {
-        const struct wane__suspect *s = &t->suspects[c->list[--c->list_n]];
-        for (uint32_t e = s->edges; e < s->edges + s->edges_n; e++) {
-            struct wane__suspect *to = &t->suspects[t->edges[e]];
-            if ((to->flags & WANE__SUSPECT_HELD) != 0)
-                continue;
-            to->flags |= WANE__SUSPECT_HELD;
-            wane__list_add(c, t->edges[e]);
-        }
+/* Calls each(c, number) for what is on the list, and what that adds, inside guards. */
+static bool work_off(struct wane__collection *c, void (*each)(struct wane__collection *c, uint32_t number)) {
+    while (c->list_n > 0 && !c->table.failed && wane__in_time(c)) {
+        wane_guard_enter();
+        do {
+            each(c, c->list[--c->list_n]);
+        } while (++c->at % WANE__SPAN != 0 && c->list_n > 0 && !c->table.failed);
+        wane_guard_leave();
     }
+    return c->list_n == 0 || c->table.failed;
 }
 
-void wane__find_suspects(struct wane__collection *c) {
-    trace_all(c);
-    for (size_t i = 0; i < c->table.n && !c->table.failed; i++) {
-        if (!looks_held(&c->table.suspects[i]))
-            continue;
-        c->table.suspects[i].flags |= WANE__SUSPECT_HELD;
-        wane__list_add(c, (uint32_t)i);
-    }
-    propagate(c);
-    if (c->table.failed)
+static void trace_if_new(struct wane__collection *c, uint32_t number) {
+    if ((c->table.suspects[number].flags & WANE__SUSPECT_TRACED) == 0)
+        trace(c, number);
+}
+
+bool wane__trace_explained(struct wane__collection *c) { return work_off(c, trace_if_new); }
+
+static void see(struct wane__collection *c, uint32_t number) {
+    struct wane__suspect *s = &c->table.suspects[number];
+    if ((s->flags & WANE__SUSPECT_SEEN) != 0)
         return;
-    for (size_t i = 0; i < c->table.n; i++) {
-        if ((c->table.suspects[i].flags & WANE__SUSPECT_HELD) != 0)
-            wane__let_live(c, &c->table.suspects[i], false);
+    s->flags |= WANE__SUSPECT_SEEN;
+    wane__list_add(c, number);
+}
+
+/* Candidates with units that no edge explains. */
+bool wane__note_undecided(struct wane__collection *c) {
+    for (; c->at < c->roots_n && !c->table.failed && wane__in_time(c); c->at++) {
+        const struct wane__suspect *s = &c->table.suspects[c->at];
+        if (s->count > s->inner && s->count != COUNT_HELD)
+            see(c, (uint32_t)c->at);
+    }
+    c->effort = c->what.bounded ? EFFORT_LEAST + EFFORT_PER_ROOT * c->roots_n : SIZE_MAX;
+    return c->at >= c->roots_n || c->table.failed;
+}
+
+static void see_on(struct wane__collection *c, uint32_t number) {
+    if ((c->table.suspects[number].flags & WANE__SUSPECT_TRACED) == 0) {
+        if (c->effort == 0) {
+            c->undecided = true;
+            return;
+        }
+        c->effort--;
+        trace(c, number);
+    }
+    struct wane__suspect s = c->table.suspects[number];
+    for (uint32_t e = s.edges; e < s.edges + s.edges_n && !c->table.failed; e++)
+        see(c, c->table.edges[e]);
+}
+
+bool wane__trace_undecided(struct wane__collection *c) { return work_off(c, see_on); }
+
+/* Held: those with units from elsewhere, and the rim, of which nothing is known; then what they reach. */
+bool wane__find_held(struct wane__collection *c) {
+    for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
+        if ((s->flags & WANE__SUSPECT_TRACED) != 0 && s->count <= s->inner && s->count > 0)
+            continue;
+        s->flags |= WANE__SUSPECT_HELD;
+        wane__list_add(c, (uint32_t)(c->at - 1));
+    }
+    return wane__no_suspect_left(c);
+}
+
+bool wane__let_held_live(struct wane__collection *c) {
+    for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
+        if ((s->flags & WANE__SUSPECT_HELD) != 0)
+            wane__let_live(c, s, false);
         else
             c->suspects++;
     }
+    c->dropped = 0;
+    return wane__no_suspect_left(c);
 }

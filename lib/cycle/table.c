@@ -26,12 +26,6 @@ bool wane__vector_grow(void **items, size_t *room, size_t n, size_t size) {
     return bigger != NULL;
 }
 
-uint32_t wane__table_find(const struct wane__header *h) {
-    struct wane__page *page = wane__page_of(h);
-    const uint32_t *side = load_relaxed(&page->side);
-    return side == NULL ? WANE__NO_SUSPECT : side[wane__page_index(page, h)] - 1;
-}
-
 static uint32_t *side_of(struct wane__table *t, struct wane__page *page) {
     uint32_t *side = load_relaxed(&page->side);
     if (side != NULL)
@@ -45,7 +39,7 @@ static uint32_t *side_of(struct wane__table *t, struct wane__page *page) {
     return side;
 }
 
-uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint8_t flags) {
+uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint16_t flags) {
     struct wane__page *page = wane__page_of(h);
     uint32_t *side = side_of(t, page);
     if (side == NULL || t->n >= WANE__NO_SUSPECT - 1 ||

@@ -12,20 +12,24 @@
 #include "count/count.h"
 
 enum {
-    WANE__SUSPECT_ROOT = 1,    /* was a candidate */
-    WANE__SUSPECT_HELD = 2,    /* has units from outside, or is reached from one that has */
-    WANE__SUSPECT_GONE = 4,    /* un-pinned: no longer the collector's */
-    WANE__SUSPECT_ARMED = 8,   /* WATCHED */
-    WANE__SUSPECT_GARBAGE = 16 /* being destroyed */
+    WANE__SUSPECT_ROOT = 1,     /* was a candidate */
+    WANE__SUSPECT_HELD = 2,     /* has units from outside, or is reached from one that has */
+    WANE__SUSPECT_GONE = 4,     /* un-pinned: no longer the collector's */
+    WANE__SUSPECT_TRACED = 8,   /* its edges are recorded */
+    WANE__SUSPECT_SEEN = 16,    /* found on the way from an undecided root */
+    WANE__SUSPECT_GARBAGE = 32, /* being destroyed */
+    WANE__SUSPECT_FINAL = 64,   /* its finalizer is due */
+    WANE__SUSPECT_WEAK = 128,   /* has weak references */
+    WANE__SUSPECT_KEEP = 256    /* of a type that is not collected */
 };
 
 struct wane__suspect {
     struct wane__header *h; /* PINNED until GONE */
-    uint32_t count;         /* c(w) */
+    uint32_t count;         /* its units: at first as they look, then c(w) */
     uint32_t inner;         /* e(w): edges from other suspects */
     uint32_t edges;         /* first of its edges to suspects */
     uint32_t edges_n;
-    uint8_t flags;
+    uint16_t flags;
 };
 
 struct wane__table {
@@ -41,10 +45,14 @@ struct wane__table {
 #define WANE__NO_SUSPECT UINT32_MAX
 
 /* The number of h's suspect, or NO_SUSPECT. */
-uint32_t wane__table_find(const struct wane__header *h);
+static inline uint32_t wane__table_find(const struct wane__header *h) {
+    const struct wane__page *page = wane__page_of(h);
+    const uint32_t *side = load_relaxed(&page->side);
+    return side == NULL ? WANE__NO_SUSPECT : side[wane__page_index(page, h)] - 1;
+}
 
 /* Adds h, which is pinned. Returns its number, or NO_SUSPECT when memory is out (`failed` is set). */
-uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint8_t flags);
+uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint16_t flags);
 
 /* Adds an edge to the suspect whose edges are being recorded. */
 void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uint32_t to);

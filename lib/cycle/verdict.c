@@ -11,40 +11,64 @@
  */
 #include <wane/guard.h>
 
+#include "cycle/background.h"
 #include "cycle/collect.h"
 #include "thread/grace.h"
+#include "thread/wake.h"
 
-#define GUARD_SPAN 256
+/* Suspects armed with one bracket wait: their headers are still in a cache when they are merged. */
+#define ARM_SPAN (8 * WANE__SPAN)
 
-/* Sets WATCHED and clears a TOUCHED that an earlier collection's late toucher left. */
-static void watch(struct wane__suspect *s) {
-    uint64_t w = load_relaxed(&s->h->shared);
-    while (!cas_weak_acq_rel(&s->h->shared, &w, (w | WANE__WATCHED) & ~WANE__TOUCHED)) { /* [order:count] */
+/*
+ * WATCHED since it was pinned, as a rule. TOUCHED goes: whatever set it came before the count is read. A later increment
+ * sees WATCHED, in a bracket that ends before the verdict.
+ */
+static void watch(struct wane__header *h) {
+    uint64_t w = load_relaxed(&h->shared);
+    if ((w & (WANE__WATCHED | WANE__TOUCHED)) == WANE__WATCHED)
+        return;
+    while (!cas_weak_acq_rel(&h->shared, &w, (w | WANE__WATCHED) & ~WANE__TOUCHED)) { /* [order:count] */
     }
-    s->flags |= WANE__SUSPECT_ARMED;
 }
 
-void wane__arm(struct wane__collection *c) {
+static void arm(struct wane__collection *c, struct wane__header *h) {
+    watch(h);
+    uint32_t owner;
+    if (load_relaxed(&h->owner) == c->r->id)
+        wane__revoke_now(c->r, h);
+    else
+        wane__revoke_begin(c->r, h, &owner);
+}
+
+/* After the bracket wait: merges, whoever began it, and reads c(w). */
+static void count(struct wane__collection *c, struct wane__suspect *s) {
+    struct wane__header *h = s->h;
+    if (load_relaxed(&h->owner) == WANE__OWNER_NONE)
+        wane__revoke_end(c->r, h);
+    s->count = (uint32_t)wane__word_count(load_seq_cst(&h->shared)); /* [order:count] */
+    s->inner = 0;
+    s->edges_n = 0;
+}
+
+/* Steps 3 and 4, first half: no slot is read again before all counts were. */
+bool wane__arm_and_count(struct wane__collection *c) {
     struct wane__table *t = &c->table;
-    for (size_t i = 0; i < t->n; i++) {
-        struct wane__suspect *s = &t->suspects[i];
-        if (!wane__in_doubt(s))
-            continue;
-        watch(s);
-        uint32_t owner;
-        if (load_relaxed(&s->h->owner) == c->r->id)
-            wane__revoke_now(c->r, s->h);
-        else
-            wane__revoke_begin(c->r, s->h, &owner);
+    while (c->at < t->n && !t->failed && wane__in_time(c)) {
+        size_t end = c->at + ARM_SPAN < t->n ? c->at + ARM_SPAN : t->n;
+        wane__arming_lock();
+        for (size_t i = c->at; i < end; i++) {
+            if (wane__in_doubt(&t->suspects[i]))
+                arm(c, t->suspects[i].h);
+        }
+        t->failed = !wane__bracket_wait();
+        for (size_t i = c->at; i < end && !t->failed; i++) {
+            if (wane__in_doubt(&t->suspects[i]))
+                count(c, &t->suspects[i]);
+        }
+        wane__arming_unlock();
+        c->at = end;
     }
-    if (!wane__bracket_wait()) {
-        t->failed = true;
-        return;
-    }
-    for (size_t i = 0; i < t->n; i++) {
-        if (wane__in_doubt(&t->suspects[i]) && load_relaxed(&t->suspects[i].h->owner) == WANE__OWNER_NONE)
-            wane__revoke_end(c->r, t->suspects[i].h);
-    }
+    return c->at >= t->n || t->failed;
 }
 
 struct counting {
@@ -68,99 +92,143 @@ static void visit_counting(struct wane__visit_ops *ops, wane_slot *s, size_t n) 
     }
 }
 
-/* All counts first, only then the slots: units end in between, and slots first would count an edge that is gone. */
-void wane__count_then_trace(struct wane__collection *c) {
+/* Step 4, second half: units end in between, and slots before counts would count an edge that is gone. */
+bool wane__trace_again(struct wane__collection *c) {
     struct wane__table *t = &c->table;
-    for (size_t i = 0; i < t->n; i++) {
-        struct wane__suspect *s = &t->suspects[i];
-        if (!wane__in_doubt(s))
-            continue;
-        s->count = (uint32_t)wane__word_count(load_seq_cst(&s->h->shared)); /* [order:count] */
-        s->inner = 0;
-        s->edges_n = 0;
-    }
-    t->edges_n = 0;
     struct counting k = {.ops.slots = visit_counting, .c = c};
-    for (size_t i = 0; i < t->n;) {
+    if (c->at == 0)
+        t->edges_n = 0;
+    while (c->at < t->n && !t->failed && wane__in_time(c)) {
         wane_guard_enter();
-        for (size_t end = i + GUARD_SPAN; i < end && i < t->n; i++) {
-            struct wane__suspect *s = &t->suspects[i];
+        for (size_t end = c->at + WANE__SPAN; c->at < end && c->at < t->n; c->at++) {
+            struct wane__suspect *s = &t->suspects[c->at];
             if (!wane__in_doubt(s))
                 continue;
-            k.from = (uint32_t)i;
+            k.from = (uint32_t)c->at;
             s->edges = (uint32_t)t->edges_n;
             wane__visit_slots(wane__type_of(load_relaxed(&s->h->shared)), s->h, &k.ops);
         }
         wane_guard_leave();
     }
+    return c->at >= t->n || t->failed;
 }
 
-static bool acquitted(const struct wane__suspect *s) {
-    uint64_t w = load_acquire(&s->h->shared); /* [order:count] */
-    return s->count == 0 || s->count != s->inner || !wane__word_has(w, WANE__LIVE) ||
-           wane__word_has(w, WANE__TOUCHED | WANE__IMMORTAL) || !wane__word_has(w, WANE__MERGED);
+bool wane__await_grace(struct wane__collection *c) {
+    if (c->at == 0)
+        c->grace = wane__grace_want();
+    c->at = 1;
+    while (wane__grace_ended() <= c->grace) {
+        wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
+        wane__record_reap_late();
+        wane__grace_step();
+        if (wane__grace_ended() > c->grace)
+            break;
+        if (c->deadline != 0)
+            return false;
+        if (c->r->id == WANE__ID_COLLECTOR)
+            wane__work(c->r, true); /* a long guard holds up the verdict, nothing else */
+        wane__pause_briefly();
+    }
+    return true;
 }
 
-void wane__drop_reach(struct wane__collection *c) {
+/* Drops it and, with the next step, what it reaches. */
+static void drop(struct wane__collection *c, struct wane__suspect *s) {
+    s->flags |= WANE__SUSPECT_HELD;
+    c->dropped++;
+    wane__list_add(c, (uint32_t)(s - c->table.suspects));
+}
+
+static bool is_acquitted(const struct wane__suspect *s, uint64_t w) {
+    return s->count == 0 || s->count != s->inner ||
+           (w & (WANE__LIVE | WANE__MERGED | WANE__TOUCHED | WANE__IMMORTAL)) != (WANE__LIVE | WANE__MERGED);
+}
+
+/* What later steps have to do with a suspect. */
+static void note_traits(struct wane__collection *c, struct wane__suspect *s, uint64_t w) {
+    s->flags &= (uint16_t)~(WANE__SUSPECT_FINAL | WANE__SUSPECT_WEAK);
+    if (wane__word_has(w, WANE__FINAL_DUE)) {
+        s->flags |= WANE__SUSPECT_FINAL;
+        c->finals++;
+    }
+    if (wane__word_has(w, WANE__WEAKREFD)) {
+        s->flags |= WANE__SUSPECT_WEAK;
+        c->weaks++;
+    }
+    if ((wane__type_of(w)->flags & WANE_TYPE_UNCOLLECTABLE) != 0) {
+        s->flags |= WANE__SUSPECT_KEEP;
+        c->keeps++;
+    }
+}
+
+bool wane__acquit(struct wane__collection *c) {
+    if (c->at == 0)
+        c->finals = c->weaks = c->keeps = 0;
+    for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
+        if (!wane__in_doubt(s))
+            continue;
+        uint64_t w = load_acquire(&s->h->shared); /* [order:count] */
+        if (is_acquitted(s, w))
+            drop(c, s);
+        else
+            note_traits(c, s, w);
+    }
+    return wane__no_suspect_left(c);
+}
+
+bool wane__drop_reach(struct wane__collection *c) {
     struct wane__table *t = &c->table;
-    while (c->list_n > 0) {
-        const struct wane__suspect *s = &t->suspects[c->list[--c->list_n]];
-        for (uint32_t e = s->edges; e < s->edges + s->edges_n; e++) {
+    for (; c->list_n > 0 && !t->failed && wane__in_time(c); c->at++) {
+        struct wane__suspect s = t->suspects[c->list[--c->list_n]];
+        for (uint32_t e = s.edges; e < s.edges + s.edges_n; e++) {
             struct wane__suspect *to = &t->suspects[t->edges[e]];
             if (!wane__in_doubt(to))
                 continue;
             to->flags |= WANE__SUSPECT_HELD;
+            c->dropped++;
             wane__list_add(c, t->edges[e]);
         }
     }
+    return c->list_n == 0 || t->failed;
 }
 
-static bool kept(const struct wane__suspect *s) {
-    return (wane__type_of(load_relaxed(&s->h->shared))->flags & WANE_TYPE_UNCOLLECTABLE) != 0;
-}
-
-/* Drops all of W that are so, and what they reach. */
-static void drop_all(struct wane__collection *c, bool (*which)(const struct wane__suspect *s)) {
-    struct wane__table *t = &c->table;
-    for (size_t i = 0; i < t->n && !t->failed; i++) {
-        struct wane__suspect *s = &t->suspects[i];
-        if (!wane__in_doubt(s) || !which(s))
-            continue;
-        s->flags |= WANE__SUSPECT_HELD;
-        wane__list_add(c, (uint32_t)i);
+static struct wane__suspect *next_dropped(struct wane__collection *c) {
+    for (struct wane__suspect *s; c->dropped > 0 && (s = wane__next_suspect(c)) != NULL;) {
+        if ((s->flags & (WANE__SUSPECT_GONE | WANE__SUSPECT_HELD)) == WANE__SUSPECT_HELD) {
+            c->dropped--;
+            return s;
+        }
     }
-    if (!t->failed)
-        wane__drop_reach(c);
+    return NULL;
 }
 
-void wane__let_dropped_live(struct wane__collection *c, bool again) {
-    struct wane__table *t = &c->table;
-    for (size_t i = 0; i < t->n && !t->failed; i++) {
-        struct wane__suspect *s = &t->suspects[i];
-        if ((s->flags & WANE__SUSPECT_GONE) == 0 && (s->flags & WANE__SUSPECT_HELD) != 0)
-            wane__let_live(c, s, again);
+bool wane__let_acquitted_live(struct wane__collection *c) {
+    for (struct wane__suspect *s; (s = next_dropped(c)) != NULL;)
+        wane__let_live(c, s, true);
+    return c->dropped == 0 || c->table.failed;
+}
+
+bool wane__keep_uncollectable(struct wane__collection *c) {
+    for (struct wane__suspect *s; c->keeps > 0 && (s = wane__next_suspect(c)) != NULL;) {
+        if (wane__in_doubt(s) && (s->flags & WANE__SUSPECT_KEEP) != 0)
+            drop(c, s);
     }
+    return c->keeps == 0 || wane__no_suspect_left(c);
 }
 
-/* Those that are dropped now are unreachable: reported once. */
-static void note_kept(struct wane__collection *c) {
-    for (size_t i = 0; i < c->table.n; i++) {
-        const struct wane__suspect *s = &c->table.suspects[i];
-        if ((s->flags & (WANE__SUSPECT_GONE | WANE__SUSPECT_HELD)) != WANE__SUSPECT_HELD)
-            continue;
-        uint8_t age = load_relaxed(&s->h->age);
-        if ((age & WANE__AGE_KEPT) != 0)
-            continue;
-        store_relaxed(&s->h->age, (uint8_t)(age | WANE__AGE_KEPT));
-        c->uncollectable++;
+/* Unreachable, and reported once. */
+static void note_kept(struct wane__collection *c, const struct wane__suspect *s) {
+    uint8_t age = load_relaxed(&s->h->age);
+    if ((age & WANE__AGE_KEPT) != 0 || c->what.trial)
+        return;
+    store_relaxed(&s->h->age, (uint8_t)(age | WANE__AGE_KEPT));
+    c->uncollectable++;
+}
+
+bool wane__let_kept_live(struct wane__collection *c) {
+    for (struct wane__suspect *s; (s = next_dropped(c)) != NULL;) {
+        note_kept(c, s);
+        wane__let_live(c, s, false);
     }
-}
-
-void wane__judge(struct wane__collection *c) {
-    drop_all(c, acquitted);
-    wane__let_dropped_live(c, true);
-    drop_all(c, kept);
-    if (!c->table.failed)
-        note_kept(c);
-    wane__let_dropped_live(c, false);
+    return c->dropped == 0 || c->table.failed;
 }

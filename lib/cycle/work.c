@@ -8,6 +8,7 @@
  */
 #include "base/option.h"
 #include "cycle/background.h"
+#include "cycle/collect.h"
 #include "life/apply.h"
 #include "os/clock.h"
 #include "thread/grace.h"
@@ -92,6 +93,18 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     return did;
 }
 
+/* What waits for whoever may run user code. */
+static bool run_waiting(struct wane__record *r) {
+    bool outermost = wane__applying_begin(r);
+    bool did = wane__reap_waiting(r) > 0;
+    if (outermost)
+        wane__applying_end(r);
+    if (wane__run_due(r) > 0)
+        did = true;
+    wane__free_due(r);
+    return did;
+}
+
 bool wane__work(struct wane__record *r, bool silent_only) {
     bool did = wane__grace_step() == WANE__GRACE_WAITING;
     bool may_settle = wane__fences_known();
@@ -99,15 +112,30 @@ bool wane__work(struct wane__record *r, bool silent_only) {
         if (work_for(r, from, silent_only, may_settle))
             did = true;
     }
-    bool outermost = wane__applying_begin(r);
-    if (wane__reap_waiting(r) > 0)
+    if (run_waiting(r))
         did = true;
-    if (outermost)
-        wane__applying_end(r);
-    if (wane__run_due(r) > 0)
-        did = true;
-    wane__free_due(r);
     return did;
+}
+
+/* At most one batch of a queue. */
+static bool batch_of(struct wane__record *r, struct wane__queue *q) {
+    uint64_t tail = load_acquire(&q->xtail);
+    return load_relaxed(&q->xhead) < tail && wane__settle(r, q, tail, true, false) > 0;
+}
+
+bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
+    bool did = true, any = false;
+    wane__grace_step();
+    while (did && wane__now() < deadline) {
+        did = false;
+        WANE__EACH_RECORD(from) {
+            did |= wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, true) > 0;
+            did |= wane__fences_known() && (batch_of(r, &from->handed) | batch_of(r, &from->kept));
+        }
+        did |= run_waiting(r);
+        any |= did;
+    }
+    return any || wane__grace_step() == WANE__GRACE_WAITING;
 }
 
 static bool wait_for_brackets(void *arg) {
@@ -121,7 +149,9 @@ size_t wane__give_back(bool all, bool *ret_more) {
     if (!wane__fences_known()) /* nothing could be given back, and a fork would wait for the lock */
         return 0;
     wane__collector_lock();
-    if (all)
+    if (load_relaxed(&wane__xwalking)) /* a collection has noted pages */
+        bytes = 0;
+    else if (all)
         bytes = wane__heap_trim(wait_for_brackets, NULL);
     else
         *ret_more = wane__heap_tend(wait_for_brackets, NULL, wane__now(),

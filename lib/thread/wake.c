@@ -32,6 +32,17 @@ void wane__wake_slow(void) {
     errno = saved;
 }
 
+bool wane__xidle;
+
+void wane__wake_idle(void) {
+    int saved = errno;
+    uint32_t state = WANE__ASLEEP;
+    store_relaxed(&wane__xidle, false);
+    if (cas_acq_rel(&wane__xasleep, &state, (uint32_t)WANE__AWAKE))
+        wane__hurry();
+    errno = saved;
+}
+
 void wane__pause_briefly(void) {
     int saved = errno;
     struct timespec t = {.tv_nsec = 20000};
@@ -49,6 +60,7 @@ void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell)
 
 void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__ASLEEP);
+    store_relaxed(&wane__xidle, limit_ns < 0);
     wane__heavy();
     if (!wane__fences_known() && (limit_ns < 0 || limit_ns > UNSURE_NS))
         limit_ns = UNSURE_NS;
@@ -60,6 +72,7 @@ void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
         if (limit_ns >= 0)
             break;
     }
+    store_relaxed(&wane__xidle, false);
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
 }
 

@@ -33,6 +33,14 @@ static inline void wane__wake(void) {
         wane__wake_slow();
 }
 
+/*
+ * True while the collector thread sleeps without a limit, since there is nothing that becomes due by itself. A candidate
+ * does: whoever sets a page's mark while this is true wakes it. As above: the mark first, then this; on the other side
+ * this, a heavy barrier, then the marks. May be called inside a bracket: it starts no thread.
+ */
+extern bool wane__xidle;
+void wane__wake_idle(void);
+
 /* Cuts a nap short: for threads that are over a bound. */
 void wane__hurry(void);
 

@@ -1,0 +1,323 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// The collector's work in slices (wane_gc_step) and on a thread that the program lends
+// (wane_collector_run). No thread of the library's own runs here.
+
+#include "api.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static void no_thread(void) {
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
+    wane_gc_disable();
+    wane_gc_collect(2);
+}
+
+static struct node *pair_new(void) {
+    struct node *a = node_new(1), *b = node_new(2);
+    wane_slot_store(&a->left, b);
+    wane_slot_store(&b->left, a);
+    wane_release(b);
+    return a;
+}
+
+static void drop_pairs(size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        wane_release(pair_new());
+    }
+}
+
+static void drop_ring(size_t n) {
+    struct node *first = node_new(0), *last = first;
+    for (size_t i = 1; i < n; i++) {
+        struct node *next = node_new(i);
+        wane_slot_init(&last->left, next);
+        last = next;
+    }
+    wane_slot_give(&last->left, first);
+}
+
+// Steps until there is nothing to do; returns how many.
+static size_t step_to_the_end(int64_t budget_ns) {
+    uint64_t end = test_now_ns() + API_PATIENCE;
+    size_t steps = 0;
+    int more = 1;
+    while (more > 0) {
+        more = wane_gc_step(budget_ns);
+        CHECK(more == 0 || more == 1);
+        CHECK(test_now_ns() < end);
+        steps++;
+    }
+    return steps;
+}
+
+TEST(steps_find_cycles) {
+    no_thread();
+    static const int64_t budgets[] = {0, 50000, API_MS, API_SECOND};
+    for (size_t i = 0; i < 4; i++) {
+        size_t before = atomic_load(&nodes_dead);
+        drop_pairs(3000);
+        step_to_the_end(budgets[i]);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 6000);
+    }
+    CHECK_EQ_INT(wane_gc_step(API_MS), 0);
+}
+
+TEST(a_large_ring_takes_many_steps) {
+    no_thread();
+    size_t before = atomic_load(&nodes_dead);
+    drop_ring(200000);
+    CHECK(step_to_the_end(0) > 20);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 200000);
+    CHECK_EQ_UINT(api_stats().cycles_collected >= 200000, true);
+}
+
+TEST(steps_apply_what_was_deferred) {
+    no_thread();
+    size_t before = atomic_load(&nodes_dead);
+    wane_slot s = {0};
+    for (uint64_t i = 0; i < 5000; i++) {
+        wane_slot_give(&s, node_new(i));
+    }
+    wane_slot_clear(&s);
+    uint64_t end = test_now_ns() + API_PATIENCE;
+    while (atomic_load(&nodes_dead) < before + 5000) {
+        CHECK(wane_gc_step(API_MS) >= 0);
+        CHECK(test_now_ns() < end);
+    }
+}
+
+static struct gate guard_entered = GATE_CLOSED, guard_leave = GATE_CLOSED;
+
+static void *sit_in_a_guard(void *unused) {
+    wane_guard_enter();
+    gate_set(&guard_entered, true);
+    gate_wait(&guard_leave);
+    wane_guard_leave();
+    return unused;
+}
+
+TEST(a_step_does_not_wait_for_guards) {
+    no_thread();
+    size_t before = atomic_load(&nodes_dead);
+    pthread_t t = api_thread(sit_in_a_guard, NULL);
+    gate_wait(&guard_entered);
+    drop_pairs(10);
+    for (int i = 0; i < 200; i++) {
+        CHECK_EQ_INT(wane_gc_step(API_MS), 1);
+    }
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before);
+    gate_set(&guard_leave, true);
+    api_join(t);
+    step_to_the_end(API_MS);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 20);
+}
+
+// Whoever wants a result finishes what steps left open.
+
+static void *collect_elsewhere(void *unused) {
+    wane_gc_collect(2);
+    return unused;
+}
+
+static void *flush_elsewhere(void *unused) {
+    CHECK_EQ_INT(wane_flush(), 0);
+    return unused;
+}
+
+static void leave_open(size_t ring) {
+    drop_ring(ring);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ_INT(wane_gc_step(0), 1);
+    }
+}
+
+TEST(others_finish_an_open_collection) {
+    no_thread();
+    for (int i = 1; i < 20; i++) {
+        size_t before = atomic_load(&nodes_dead);
+        leave_open(2000 * (size_t)i);
+        api_elsewhere(i % 2 == 0 ? collect_elsewhere : flush_elsewhere, NULL);
+        wane_gc_collect(2);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 2000 * (size_t)i);
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
+// Memory may be given back while a collection is open.
+TEST(trims_beside_an_open_collection) {
+    no_thread();
+    for (int i = 0; i < 50; i++) {
+        leave_open(5000);
+        drop_pairs(2000);
+        wane_trim();
+        CHECK(wane_gc_step(0) >= 0);
+        wane_trim();
+    }
+    step_to_the_end(API_SECOND);
+    wane_trim();
+}
+
+static _Atomic(bool) stop;
+static wane_slot shared[8];
+
+static void *rewire(void *number) {
+    test_rng r = test_rng_make((uint64_t)(uintptr_t)number);
+    while (!atomic_load(&stop)) {
+        struct node *a = pair_new();
+        wane_slot_store(&a->right, NULL);
+        struct node *other = wane_slot_load(&shared[test_below(&r, 8)]);
+        if (other != NULL) {
+            CHECK_EQ_UINT(other->canary, NODE_CANARY);
+            wane_slot_store(&a->right, other);
+            wane_slot_store(&other->right, a);
+            wane_release(other);
+        }
+        wane_slot_give(&shared[test_below(&r, 8)], a);
+        if (test_below(&r, 16) == 0) {
+            wane_slot_clear(&shared[test_below(&r, 8)]);
+        }
+        while (api_stats().live_objects > 20000 && !atomic_load(&stop)) {
+            test_sleep_ns(API_MS);
+        }
+    }
+    return NULL;
+}
+
+static void *step_all_the_time(void *unused) {
+    while (!atomic_load(&stop)) {
+        CHECK(wane_gc_step(100000) >= 0);
+    }
+    return unused;
+}
+
+TEST(steps_of_several_threads_beside_mutators) {
+    no_thread();
+    pthread_t threads[4];
+    atomic_store(&stop, false);
+    for (size_t i = 0; i < 4; i++) {
+        threads[i] = api_thread(i < 2 ? rewire : step_all_the_time, (void *)(i + 1));
+    }
+    uint64_t end = test_now_ns() + 300 * API_MS;
+    for (int i = 0; test_now_ns() < end; i++) {
+        wane_gc_step(200000);
+        if (i % 64 == 0) {
+            wane_gc_collect(i / 64 % 4);
+        }
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < 4; i++) {
+        api_join(threads[i]);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        wane_slot_clear(&shared[i]);
+    }
+    wane_gc_collect(2);
+}
+
+// Errors.
+
+static void step_in_a_callback(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_gc_step(API_MS), -EDEADLK);
+    CHECK_EQ_INT(wane_collector_run(), -EDEADLK);
+}
+
+static wane_type calling_type = {.name = "calls", .size = 8, .destroy = step_in_a_callback};
+
+static void step_in_a_guard(void *unused) {
+    (void)unused;
+    wane_guard_enter();
+    wane_gc_step(1);
+}
+
+static void run_in_a_guard(void *unused) {
+    (void)unused;
+    wane_guard_enter();
+    wane_collector_run();
+}
+
+TEST(where_it_cannot_be) {
+    no_thread();
+    CHECK_EQ_INT(wane_gc_step(-1), -EINVAL);
+    wane_release(wane_new(&calling_type));
+    api_dies_with(step_in_a_guard, NULL, "wane_gc_step", "guard", NULL);
+    api_dies_with(run_in_a_guard, NULL, "wane_collector_run", "guard", NULL);
+}
+
+// In a child: a fork beside an open collection, and the end of a lent thread.
+
+static void step_in_child(void *unused) {
+    (void)unused;
+    size_t before = atomic_load(&nodes_dead);
+    drop_pairs(100);
+    step_to_the_end(API_MS);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 30000 + 200);
+}
+
+static void check_child(void (*fn)(void *), void *arg) {
+    static struct api_end end;
+    api_run_child(fn, arg, &end);
+    CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0, "child: %#x, %s",
+              (unsigned)end.status, end.said);
+}
+
+TEST(the_child_of_a_fork_goes_on) {
+    if (TEST_TSAN) {
+        SKIP("ThreadSanitizer does not follow a thread into the child");
+    }
+    no_thread();
+    size_t before = atomic_load(&nodes_dead);
+    drop_ring(30000);
+    // A new child after each few steps, at all stages of one collection.
+    int more = 1;
+    while (more == 1 && atomic_load(&nodes_dead) == before) {
+        check_child(step_in_child, NULL);
+        for (int i = 0; i < 10 && more == 1 && atomic_load(&nodes_dead) == before; i++) {
+            more = wane_gc_step(0);
+        }
+    }
+    step_to_the_end(API_MS);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 30000);
+}
+
+static void *lend(void *result) {
+    *(int *)result = wane_collector_run();
+    return NULL;
+}
+
+static bool all_died(void *want) { return atomic_load(&nodes_dead) == *(size_t *)want; }
+
+static void run_and_shut_down(void *unused) {
+    (void)unused;
+    int result = 1;
+    wane_gc_enable();
+    CHECK_EQ_INT(wane_gc_set_threshold(100, 2, 2), 0);
+    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 20), 0);
+    pthread_t t = api_thread(lend, &result);
+    size_t want = atomic_load(&nodes_dead) + 10000;
+    drop_pairs(5000);
+    CHECK(test_wait_until(all_died, &want, API_PATIENCE));
+    CHECK_EQ_INT(wane_collector_run(), -EBUSY);
+    wane_stats s = api_stats();
+    CHECK(s.collector_cpu_ns > 0);
+    wane_shutdown();
+    api_join(t);
+    CHECK_EQ_INT(result, 0);
+    CHECK_EQ_INT(wane_collector_run(), 0);
+    // Everything goes on without it.
+    drop_pairs(10);
+    wane_gc_collect(2);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), want + 20);
+    CHECK_EQ_UINT(api_stats().live_objects, 0);
+}
+
+TEST(a_lent_thread_collects) {
+    if (TEST_TSAN) {
+        SKIP("ThreadSanitizer does not follow a thread into the child");
+    }
+    no_thread();
+    check_child(run_and_shut_down, NULL);
+}
