@@ -3,6 +3,8 @@
 /*
  * heap/check.c: the whole-heap check, for tests and -Dchecks=full.
  */
+#include <sched.h>
+
 #include "base/check.h"
 #include "heap/remote.h"
 
@@ -40,8 +42,13 @@ static bool check_page(struct wane__heap *heap, const struct wane__page *page, u
         return fails(page, "a page that the walker does not see");
     if (bin < WANE__BINS && WANE__BIN(page->cls, page->tracked) != bin)
         return fails(page, "wrong class");
-    if (page->place != (place == WANE__AT_AVAIL && page->used == 0 ? (unsigned)WANE__AT_EMPTY : place))
+    bool spare = place == WANE__AT_AVAIL && page->place == WANE__AT_EMPTY;
+    if (page->place != place && !(spare && page->used == 0))
         return fails(page, "wrong place");
+    if ((load_relaxed(&page->xremote) & WANE__REMOTE_NOTIFIED) != 0)
+        return check_blocks(page); /* what a free changed may have been left to whoever gets the token */
+    if (page->place == WANE__AT_AVAIL && page->used == 0)
+        return fails(page, "an empty page that nobody noted");
     if (place == WANE__AT_FULL && (page->free != NULL || page->used != page->capacity))
         return fails(page, "a full page with free blocks");
     if (place != WANE__AT_CURRENT && page->used <= page->alarm && page->used != 0)
@@ -57,14 +64,15 @@ static bool check_list(struct wane__heap *heap, const struct wane__page_list *li
             return fails(page, "a broken list");
         if (!check_page(heap, page, bin, place))
             return false;
-        empty += page->used == 0;
+        empty += page->place == WANE__AT_EMPTY;
     }
     if (bin < WANE__BINS && empty != heap->spare[bin])
-        return fails(list->first, "empty pages that are not one spare");
+        return fails(list->first, "empty pages that are no spares");
     return list->last == prev || fails(list->last, "a broken end of a list");
 }
 
-bool wane__heap_check(struct wane__heap *heap) {
+static bool check_heap(struct wane__heap *heap) {
+    uint32_t spares = 0;
     for (unsigned bin = 0; bin < WANE__BINS; bin++) {
         const struct wane__page *page = heap->current[bin];
         if (page != &wane__page_none && !check_page(heap, page, bin, WANE__AT_CURRENT))
@@ -73,6 +81,18 @@ bool wane__heap_check(struct wane__heap *heap) {
             return fails(heap->fast[bin], "not the current page");
         if (!check_list(heap, &heap->avail[bin], bin, WANE__AT_AVAIL))
             return false;
+        spares += heap->spare[bin];
     }
-    return check_list(heap, &heap->full, WANE__BINS, WANE__AT_FULL);
+    if (spares != load_relaxed(&heap->xspares))
+        return fails(NULL, "a wrong number of spares");
+    return check_list(heap, &heap->limbo, WANE__BINS, WANE__AT_CURRENT) &&
+           check_list(heap, &heap->full, WANE__BINS, WANE__AT_FULL);
+}
+
+bool wane__heap_check(struct wane__heap *heap) {
+    while (!wane__heap_claim(heap))
+        sched_yield();
+    bool right = check_heap(heap);
+    wane__heap_unclaim(heap);
+    return right;
 }

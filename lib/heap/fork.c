@@ -30,7 +30,9 @@ void wane__heap_fork_child(struct wane__heap *heap) {
         heap->avail[bin] = (struct wane__page_list){NULL, NULL};
         heap->spare[bin] = 0;
     }
-    heap->full = (struct wane__page_list){NULL, NULL};
+    heap->full = heap->limbo = (struct wane__page_list){NULL, NULL};
+    store_relaxed(&heap->xspares, 0u);
+    store_relaxed(&heap->xclaim, load_relaxed(&heap->xclaim) & ~1u);
     store_relaxed(&heap->xdead, 1u);
 }
 

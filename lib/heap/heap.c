@@ -7,13 +7,20 @@
  * it likes), avail (has free blocks; the alarm rings when all are free; empty if they are), full (no list is looked at for it; the alarm
  * rings at the first free). A class keeps one empty page, any further one goes to the orphan heap at once: a thread
  * that builds and drops the same structure again and again finds its pages there.
+ *
+ * The lists of avail and full pages are changed under the heap's claim, because the background thread takes pages out
+ * of them while the owner is silent (heap/silent.h). The current pages are the owner's alone. An owner that
+ * comes while the claim is taken goes on without the lists: a full page waits in limbo, an alarm becomes a token.
  */
 #include "heap/heap.h"
+
+#include <sched.h>
 
 #include "base/check.h"
 #include "heap/arena.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
+#include "heap/tend.h"
 
 #define ALARM_NEVER UINT32_MAX
 
@@ -37,6 +44,7 @@ void wane__heap_init(struct wane__heap *heap) {
     for (unsigned bin = 0; bin < WANE__BINS; bin++)
         heap->fast[bin] = heap->current[bin] = &wane__page_none;
     heap->fast[WANE__BIN_NONE] = &wane__page_none;
+    heap->quiet_turn = 1; /* never looked through */
     heap->linked = true;
     wane__stack_push(&xheaps, &heap->all);
 }
@@ -53,40 +61,65 @@ static bool ready(struct wane__page *page) {
     return page->free != NULL || wane__remote_take(page) || wane__page_carve(page);
 }
 
-/* All blocks of a page of avail are free. */
+static void count_spares(struct wane__heap *heap, unsigned bin, int by) {
+    heap->spare[bin] = (uint8_t)(heap->spare[bin] + by);
+    store_seq_cst(&heap->xspares, load_relaxed(&heap->xspares) + (uint32_t)by); /* [order:watch] */
+}
+
+/*
+ * All blocks of a page, on no list, are free. Perhaps in a bracket, where nothing is waited for: if the orphan lock is
+ * taken, the class keeps one page more.
+ */
 static void became_empty(struct wane__heap *heap, struct wane__page *page) {
     unsigned bin = bin_of(page);
-    wane__page_list_remove(&heap->avail[bin], page);
     wane__remote_clear(page);
-    if (heap->spare[bin] != 0) {
+    if (heap->spare[bin] != 0 && wane__orphan_try_put_empty(page))
+        return;
+    if (unlikely(heap->spare[bin] == UINT8_MAX)) {
         wane__orphan_put_empty(page);
         return;
     }
-    heap->spare[bin] = 1;
     page->alarm = ALARM_NEVER;
     page->place = WANE__AT_EMPTY;
     wane__page_list_push_last(&heap->avail[bin], page);
+    count_spares(heap, bin, 1);
+    wane__tend_watch();
 }
 
-/* `remote` of the page's used blocks are on its remote list, and no token tells of them. */
+/* Under the claim. `remote` of the page's used blocks are on its remote list, and no token tells of them. */
 static void note_free(struct wane__heap *heap, struct wane__page *page, uint32_t remote) {
+    unsigned bin = bin_of(page);
     if (page->place == WANE__AT_CURRENT || page->place == WANE__AT_EMPTY)
         return; /* a token may come home after its page became empty */
     if (page->place == WANE__AT_FULL) {
         wane__page_list_remove(&heap->full, page);
-        wane__page_list_push_last(&heap->avail[bin_of(page)], page);
+        wane__page_list_push_last(&heap->avail[bin], page);
         page->place = WANE__AT_AVAIL;
     }
     page->alarm = remote;
-    if (page->used == remote)
+    if (page->used == remote) {
+        wane__page_list_remove(&heap->avail[bin], page);
         became_empty(heap, page);
+    }
 }
 
+/*
+ * In a bracket. While the background thread has the claim the page gets a token, as if another thread had freed: with
+ * it the owner notes the free later. If the page has one, whoever brings it home notes the free.
+ * With the claim: a page that was taken away since the free looked at xheap is another's to note; that one waits for
+ * this bracket before it looks at the page.
+ */
 void wane__heap_free_alarm(struct wane__heap *heap, struct wane__page *page) {
-    note_free(heap, page, wane__remote_count(load_relaxed(&page->xremote)));
+    if (unlikely(!wane__heap_claim(heap))) {
+        wane__remote_remind(page);
+        return;
+    }
+    if (likely(load_relaxed(&page->xheap) == wane__heap_key(heap)))
+        note_free(heap, page, wane__remote_count(load_relaxed(&page->xremote)));
+    wane__heap_unclaim(heap);
 }
 
-void wane__heap_collect_remote(struct wane__heap *heap) {
+static void collect_remote_claimed(struct wane__heap *heap) {
     struct wane__link *link = wane__stack_take(&heap->xnotify);
     while (link != NULL) {
         struct wane__page *page = wane__page_of_notify(link);
@@ -98,15 +131,50 @@ void wane__heap_collect_remote(struct wane__heap *heap) {
     }
 }
 
-static struct wane__page *next_page(struct wane__heap *heap, unsigned bin) {
-    struct wane__page *page = heap->avail[bin].first;
-    if (page != NULL) {
-        wane__page_list_remove(&heap->avail[bin], page);
-        if (page->place == WANE__AT_EMPTY)
-            heap->spare[bin] = 0;
-        return page;
+void wane__heap_collect_remote(struct wane__heap *heap) {
+    if (!wane__heap_claim(heap))
+        return;
+    collect_remote_claimed(heap);
+    wane__heap_unclaim(heap);
+}
+
+/* Under the claim: a page that was current, and perhaps was freed to since. */
+static void file(struct wane__heap *heap, struct wane__page *page) {
+    uint32_t remote = wane__remote_count(load_relaxed(&page->xremote));
+    if (page->free == NULL && remote == 0 && page->carved == page->capacity) {
+        page->alarm = page->capacity - 1u;
+        page->place = WANE__AT_FULL;
+        wane__page_list_push_last(&heap->full, page);
+        return;
     }
-    page = wane__orphan_adopt(heap, bin);
+    page->alarm = remote;
+    page->place = WANE__AT_AVAIL;
+    if (page->used == remote)
+        became_empty(heap, page);
+    else
+        wane__page_list_push_last(&heap->avail[bin_of(page)], page);
+}
+
+static void file_limbo(struct wane__heap *heap) {
+    struct wane__page *page;
+    while ((page = heap->limbo.first) != NULL) {
+        wane__page_list_remove(&heap->limbo, page);
+        file(heap, page);
+    }
+}
+
+static struct wane__page *own_page(struct wane__heap *heap, unsigned bin) {
+    struct wane__page *page = heap->avail[bin].first;
+    if (page == NULL)
+        return NULL;
+    wane__page_list_remove(&heap->avail[bin], page);
+    if (page->place == WANE__AT_EMPTY)
+        count_spares(heap, bin, -1);
+    return page;
+}
+
+static struct wane__page *fresh_page(struct wane__heap *heap, unsigned bin) {
+    struct wane__page *page = wane__orphan_adopt(heap, bin);
     if (page != NULL)
         return page;
     page = wane__arena_take(1);
@@ -119,31 +187,44 @@ static struct wane__page *next_page(struct wane__heap *heap, unsigned bin) {
     return page;
 }
 
+/* A page with a block on its free list in the place of `page`, which has none; NULL when memory is out. */
+static struct wane__page *replace_current(struct wane__heap *heap, unsigned bin, struct wane__page *page, bool claimed) {
+    do {
+        if (page != &wane__page_none) {
+            if (claimed)
+                file(heap, page);
+            else
+                wane__page_list_push_last(&heap->limbo, page);
+        }
+        page = claimed ? own_page(heap, bin) : NULL;
+        if (page == NULL)
+            page = fresh_page(heap, bin);
+        if (page == NULL) {
+            set_current(heap, bin, &wane__page_none);
+            return NULL;
+        }
+        page->alarm = ALARM_NEVER;
+        store_relaxed(&page->place, (uint8_t)WANE__AT_CURRENT); /* without the claim it may be looked at */
+        set_current(heap, bin, page);
+    } while (!ready(page));
+    return page;
+}
+
 /* A page with a block on its free list, made current; NULL when memory is out. */
 static struct wane__page *refill(struct wane__heap *heap, unsigned bin) {
     struct wane__page *page = heap->current[bin];
     if (ready(page))
         return page;
-    if (load_relaxed(&heap->xnotify.xtop) != NULL) {
-        wane__heap_collect_remote(heap);
-        if (ready(page))
-            return page;
+    bool claimed = wane__heap_claim(heap);
+    if (likely(claimed)) {
+        file_limbo(heap);
+        if (load_relaxed(&heap->xnotify.xtop) != NULL)
+            collect_remote_claimed(heap);
     }
-    do {
-        if (page != &wane__page_none) {
-            page->place = WANE__AT_FULL;
-            page->alarm = page->capacity - 1u;
-            wane__page_list_push_last(&heap->full, page);
-        }
-        page = next_page(heap, bin);
-        if (page == NULL) {
-            set_current(heap, bin, &wane__page_none);
-            return NULL;
-        }
-        page->place = WANE__AT_CURRENT;
-        page->alarm = ALARM_NEVER;
-        set_current(heap, bin, page);
-    } while (!ready(page));
+    if (!ready(page))
+        page = replace_current(heap, bin, page, claimed);
+    if (likely(claimed))
+        wane__heap_unclaim(heap);
     return page;
 }
 
@@ -181,7 +262,7 @@ void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
         wane__heap_free_alarm(heap, page);
 }
 
-/* Owner: takes the next page off any list; NULL when the heap has none. */
+/* Owner with the claim: takes the next page off any list; NULL when the heap has none. */
 static struct wane__page *detach_page(struct wane__heap *heap, unsigned *bin) {
     for (; *bin < WANE__BINS; ++*bin) {
         struct wane__page *page = heap->current[*bin];
@@ -189,17 +270,20 @@ static struct wane__page *detach_page(struct wane__heap *heap, unsigned *bin) {
             set_current(heap, *bin, &wane__page_none);
             return page;
         }
-        page = heap->avail[*bin].first;
-        if (page != NULL) {
-            wane__page_list_remove(&heap->avail[*bin], page);
+        page = own_page(heap, *bin);
+        if (page != NULL)
             return page;
-        }
-        heap->spare[*bin] = 0;
     }
     struct wane__page *page = heap->full.first;
     if (page != NULL)
         wane__page_list_remove(&heap->full, page);
     return page;
+}
+
+/* The background thread has it for a moment only. */
+static void wait_for_claim(struct wane__heap *heap) {
+    while (!wane__heap_claim(heap))
+        sched_yield();
 }
 
 /* Pages that are handed over between two rests of the orphan lock. */
@@ -209,6 +293,8 @@ void wane__heap_abandon(struct wane__heap *heap) {
     unsigned bin = 0;
     struct wane__page *batch[HAND_OVER];
     unsigned n;
+    wait_for_claim(heap);
+    file_limbo(heap);
     do {
         for (n = 0; n < HAND_OVER; n++) {
             batch[n] = detach_page(heap, &bin);
@@ -217,12 +303,36 @@ void wane__heap_abandon(struct wane__heap *heap) {
         }
         wane__orphan_put(batch, n);
     } while (n == HAND_OVER);
+    wane__heap_unclaim(heap);
     store_seq_cst(&heap->xdead, 1u); /* [order:dead] */
     wane__remote_pass_all(heap);
 }
 
+struct wane__page *wane__heap_take_spare(struct wane__heap *heap, unsigned bin) {
+    if (heap->spare[bin] == 0)
+        return NULL;
+    struct wane__page *page = heap->avail[bin].first;
+    while (page->place != WANE__AT_EMPTY)
+        page = page->next;
+    wane__page_list_remove(&heap->avail[bin], page);
+    count_spares(heap, bin, -1);
+    return page;
+}
+
+void wane__heap_take_page(struct wane__heap *heap, struct wane__page *page) {
+    unsigned bin = bin_of(page);
+    if (page->place == WANE__AT_FULL)
+        wane__page_list_remove(&heap->full, page);
+    else
+        wane__page_list_remove(&heap->avail[bin], page);
+    if (page->place == WANE__AT_EMPTY)
+        count_spares(heap, bin, -1);
+}
+
 void wane__heap_shed(struct wane__heap *heap) {
-    wane__heap_collect_remote(heap);
+    wait_for_claim(heap);
+    file_limbo(heap);
+    collect_remote_claimed(heap);
     for (unsigned bin = 0; bin < WANE__BINS; bin++) {
         struct wane__page *page = heap->current[bin];
         if (page != &wane__page_none && page->used == wane__remote_count(load_relaxed(&page->xremote))) {
@@ -230,13 +340,8 @@ void wane__heap_shed(struct wane__heap *heap) {
             wane__remote_clear(page);
             wane__orphan_put_empty(page);
         }
-        if (heap->spare[bin] == 0)
-            continue;
-        heap->spare[bin] = 0;
-        page = heap->avail[bin].first;
-        while (page->place != WANE__AT_EMPTY)
-            page = page->next;
-        wane__page_list_remove(&heap->avail[bin], page);
-        wane__orphan_put_empty(page);
+        while ((page = wane__heap_take_spare(heap, bin)) != NULL)
+            wane__orphan_put_empty(page);
     }
+    wane__heap_unclaim(heap);
 }

@@ -7,7 +7,8 @@
  * read-modify-writes. A block of another thread's page goes on that page's remote list (heap/remote.h). Pages of
  * threads that ended, and pages that became empty, are in the orphan heap (heap/orphan.h), from which any thread takes
  * what it needs before it asks for a fresh page. What nobody takes for a while, the background thread gives back
- * (heap/tend.c). docs/design/heap.md has the reasons.
+ * (heap/tend.c), and of a thread that is silent it takes the pages that others freed in (heap/silent.h).
+ * docs/design/heap.md has the reasons.
  *
  * "Owner" below: the thread whose record holds the heap. "Background": whoever holds the collector's lock. None of
  * these calls runs user code; alloc and free may take a short lock in their slow paths, never in their inline ones.
@@ -31,9 +32,19 @@ struct wane__heap {
     /* Owner. */
     struct wane__page *fast[WANE__BINS + 1]; /* what the inline path uses: current, or a page without blocks */
     struct wane__page *current[WANE__BINS]; /* or the page without blocks */
+    struct wane__page_list limbo; /* were current when the claim was another's: to be filed with the next one */
+
+    /* Who has the claim: the owner in its slow paths, the background thread for a moment. */
+    uint32_t xclaim; /* odd while somebody has it */
     struct wane__page_list avail[WANE__BINS];
     struct wane__page_list full;
-    uint8_t spare[WANE__BINS]; /* 1: one page of avail is empty */
+    uint8_t spare[WANE__BINS]; /* empty pages of avail */
+    uint32_t xspares;          /* their sum */
+
+    /* Background. */
+    uint32_t seen_turn, quiet_turn; /* of xclaim: when it was last looked at, and last looked through */
+    uint64_t seen_since;            /* since when it is so: nanoseconds */
+    struct wane__link *quiet_top;   /* of xnotify when it was last looked through */
 
     /* Any thread. */
     struct wane__stack xnotify __attribute__((aligned(64))); /* pages that got remote frees */
@@ -109,7 +120,20 @@ static inline void wane__heap_free(struct wane__heap *heap, struct wane__header 
 /* What a block takes, header included. Any thread that keeps the object alive. */
 static inline size_t wane__heap_block_size(const struct wane__header *h) { return load_relaxed(&wane__page_of(h)->xblock_size); }
 
-/* Owner: takes note of what others freed in its pages. */
+/*
+ * The claim: who has it may change the heap's lists. A try-lock: the owner has a way without it in what it does while
+ * it counts or allocates, and waits for it only in `shed` and `abandon`; the background thread goes away.
+ */
+static inline bool wane__heap_claim(struct wane__heap *heap) {
+    uint32_t turn = load_relaxed(&heap->xclaim);
+    return (turn & 1) == 0 && cas_acq_rel(&heap->xclaim, &turn, turn + 1); /* [order:claim] */
+}
+
+static inline void wane__heap_unclaim(struct wane__heap *heap) {
+    store_release(&heap->xclaim, load_relaxed(&heap->xclaim) + 1); /* [order:claim] */
+}
+
+/* Owner: takes note of what others freed in its pages, unless somebody else has the claim. */
 void wane__heap_collect_remote(struct wane__heap *heap);
 
 /* Owner: the same, and hands over every page that is empty, those kept for the next allocation included. */
@@ -164,6 +188,10 @@ bool wane__heap_check(struct wane__heap *heap);
 extern struct wane__page wane__page_none;
 struct wane__heap *wane__heap_first(void); /* all that were ever made */
 struct wane__heap *wane__heap_next(const struct wane__heap *heap);
+
+/* With the claim of the heap: a page off its list of avail or full ones; an empty one of the class, or NULL. */
+void wane__heap_take_page(struct wane__heap *heap, struct wane__page *page);
+struct wane__page *wane__heap_take_spare(struct wane__heap *heap, unsigned bin);
 
 static inline uintptr_t wane__heap_key(const struct wane__heap *heap) {
     return (uintptr_t)heap + load_relaxed(&wane__xheap_annotated);

@@ -58,8 +58,7 @@ struct wane__header *wane__heap_alloc_large(struct wane__heap *heap, size_t bloc
 
 void wane__large_free(struct wane__page *page) {
     page->used = 0;
-    if (page->run != 0 && page->run <= WANE__RUN_KEPT)
-        wane__orphan_put_empty(page);
-    else
+    bool kept = page->run != 0 && page->run <= WANE__RUN_KEPT && wane__orphan_try_put_empty(page);
+    if (!kept)
         wane__tend_retire(page);
 }

@@ -32,7 +32,7 @@ struct wane__heap wane__orphans = {.xdead = 1};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the map lock, never held with it but by fork */
 
 static struct wane__page_list partial[WANE__BINS]; /* guarded by lock */
-static struct wane__page_list empty[BINS_ALL];     /* guarded by lock; the newest first */
+static struct wane__page_list empty[BINS_ALL];     /* guarded by lock; the newest first, as far as their times tell */
 static bool watched;                               /* guarded by lock: tend knows that there are empty pages */
 static uint32_t xcount[BINS_ALL];                  /* written under lock: pages on both lists */
 static size_t xempty_pages;                        /* written under lock */
@@ -64,12 +64,15 @@ static void unlist_locked(struct wane__page *page) {
     page->place = WANE__AT_NOWHERE;
 }
 
-/* Returns whether tend must be told. */
-static bool list_empty_locked(struct wane__page *page) {
+/* `old`: for longer than any trim delay. Returns whether tend must be told. */
+static bool list_empty_locked(struct wane__page *page, bool old) {
     unsigned bin = bin_of(page);
-    page->since = wane__clock(CLOCK_MONOTONIC_COARSE);
+    page->since = old ? 0 : wane__clock(CLOCK_MONOTONIC_COARSE);
     page->place = WANE__AT_EMPTY;
-    wane__page_list_push_first(&empty[bin], page);
+    if (old)
+        wane__page_list_push_last(&empty[bin], page);
+    else
+        wane__page_list_push_first(&empty[bin], page);
     count_locked(bin, 1);
     count_empty_locked(page, 1);
     bool tell = !watched;
@@ -78,10 +81,10 @@ static bool list_empty_locked(struct wane__page *page) {
 }
 
 /* Puts a page, on no list, where its blocks say. `remote`: how many of its used ones are on its remote list. */
-static bool list_locked(struct wane__page *page, uint32_t remote) {
+static bool list_locked(struct wane__page *page, uint32_t remote, bool old) {
     if (page->used == remote) {
         wane__remote_clear(page);
-        return list_empty_locked(page);
+        return list_empty_locked(page, old);
     }
     if (page->free == NULL && remote == 0 && page->carved == page->capacity) {
         page->place = WANE__AT_FULL;
@@ -98,7 +101,7 @@ static bool put_locked(struct wane__page *page) {
     store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
     if (page->free == NULL)
         wane__remote_take(page);
-    return list_locked(page, wane__remote_count(load_relaxed(&page->xremote)));
+    return list_locked(page, wane__remote_count(load_relaxed(&page->xremote)), false);
 }
 
 void wane__orphan_put_locked(struct wane__page *page) { (void)put_locked(page); }
@@ -108,7 +111,7 @@ void wane__orphan_put_again_locked(struct wane__page *page) {
     (void)put_locked(page);
 }
 
-void wane__orphan_put_run_locked(struct wane__page *page) { (void)list_empty_locked(page); }
+void wane__orphan_put_run_locked(struct wane__page *page) { (void)list_empty_locked(page, false); }
 
 void wane__orphan_put(struct wane__page **pages, unsigned n) {
     bool tell = false;
@@ -122,14 +125,44 @@ void wane__orphan_put(struct wane__page **pages, unsigned n) {
         wane__tend_call();
 }
 
-void wane__orphan_put_empty(struct wane__page *page) {
-    pthread_mutex_lock(&lock);
+static void put_empty_and_unlock(struct wane__page *page, bool old) {
     if (page->cls != WANE__CLASS_LARGE)
         store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
-    bool tell = list_empty_locked(page);
+    bool tell = list_empty_locked(page, old);
     pthread_mutex_unlock(&lock);
     if (tell)
         wane__tend_call();
+}
+
+void wane__orphan_put_empty(struct wane__page *page) {
+    pthread_mutex_lock(&lock);
+    put_empty_and_unlock(page, false);
+}
+
+void wane__orphan_put_old(struct wane__page *page) {
+    pthread_mutex_lock(&lock);
+    put_empty_and_unlock(page, true);
+}
+
+bool wane__orphan_try_put_empty(struct wane__page *page) {
+    if (pthread_mutex_trylock(&lock) != 0)
+        return false;
+    put_empty_and_unlock(page, false);
+    return true;
+}
+
+struct wane__page *wane__orphan_put_taken(struct wane__page *list) {
+    bool tell = false;
+    pthread_mutex_lock(&lock);
+    for (unsigned n = 0; list != NULL && n < TAKE_AT_ONCE; n++) {
+        struct wane__page *page = list;
+        list = page->next;
+        tell |= list_locked(page, wane__remote_settle(page), true);
+    }
+    pthread_mutex_unlock(&lock);
+    if (tell)
+        wane__tend_call();
+    return list;
 }
 
 /*
@@ -149,7 +182,7 @@ static bool drain_locked(struct wane__link **ret_left) {
             uint32_t remote = wane__remote_settle(page);
             if (page->place == WANE__AT_FULL || (page->place == WANE__AT_AVAIL && page->used == remote)) {
                 unlist_locked(page);
-                tell |= list_locked(page, remote);
+                tell |= list_locked(page, remote, false);
             }
         }
         link = next;

@@ -16,6 +16,16 @@ void wane__orphan_put(struct wane__page **pages, unsigned n);
 
 /* Owner of a page, off its lists, that was reset; or whoever frees a large object of at most WANE__RUN_KEPT pages. */
 void wane__orphan_put_empty(struct wane__page *page);
+/* The same where nothing may be waited for; false: somebody has the lock, and nothing happened. */
+bool wane__orphan_try_put_empty(struct wane__page *page);
+/* The same for a page that has waited long enough: the next look for idle pages takes it. */
+void wane__orphan_put_old(struct wane__page *page);
+
+/*
+ * Background: lists some pages, linked by `next`, that are in no list and the orphan heap's in name, whose tokens the
+ * caller holds and that no owner is in the middle of; empty ones have waited long enough. Returns the others.
+ */
+struct wane__page *wane__orphan_put_taken(struct wane__page *list);
 
 /* Owner of the heap: a page with free blocks of that class, from now on of this heap. NULL: there is none. */
 struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin);

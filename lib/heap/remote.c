@@ -15,6 +15,20 @@ static void notify(struct wane__page *page) {
     wane__stack_push(&heap->xnotify, &page->notify);
     if (load_seq_cst(&heap->xdead)) /* [order:dead] */
         wane__tend_call();
+    else
+        wane__tend_watch(); /* [order:watch] after the push */
+}
+
+void wane__remote_remind(struct wane__page *page) {
+    if ((or_acq_rel(&page->xremote, WANE__REMOTE_NOTIFIED) & WANE__REMOTE_NOTIFIED) == 0) /* [order:remote] */
+        notify(page);
+}
+
+bool wane__remote_return(struct wane__heap *heap, struct wane__link *first, struct wane__link *last) {
+    bool alone = wane__stack_push_chain(&heap->xnotify, first, last);
+    if (load_seq_cst(&heap->xdead)) /* [order:dead] */
+        wane__tend_call();
+    return alone;
 }
 
 void wane__remote_free(struct wane__page *page, struct wane__header *h) {

@@ -52,6 +52,15 @@ void wane__remote_free(struct wane__page *page, struct wane__header *h);
 /* Holder of the token: gives it to the page's heap, or lets it go when there is nothing to tell. */
 void wane__remote_pass(struct wane__page *page);
 
+/* Owner, in a bracket: gives its page a token, if that has none, as a free by another thread would. */
+void wane__remote_remind(struct wane__page *page);
+
+/*
+ * Holder of the tokens of pages, linked by `notify`, that it took off the heap's stack: puts them there again. Returns
+ * whether there were no others.
+ */
+bool wane__remote_return(struct wane__heap *heap, struct wane__link *first, struct wane__link *last);
+
 /* Passes on all tokens on the stack of a heap that is not the caller's. */
 void wane__remote_pass_all(struct wane__heap *heap);
 

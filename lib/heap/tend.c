@@ -6,10 +6,11 @@
  * Only here pages that were published become free, under the collector's lock, so a walk never meets a change:
  *
  * 1. Pass on tokens of heaps whose thread is gone, look at those of the orphan heap.
- * 2. Take pages that are empty long enough off the orphan heap's lists, and large objects that were retired. Nobody
+ * 2. Take pages from heaps of silent threads, wait for all brackets, and make them orphans (heap/silent.h).
+ * 3. Take pages that are empty long enough off the orphan heap's lists, and large objects that were retired. Nobody
  *    else can reach them now, but a thread in a bracket may have found one earlier: its objects' headers, its marks.
- * 3. Wait for all brackets.
- * 4. Zero what shall stay warm, and give the memory of the rest to the system, neighbouring pages in one call.
+ * 4. Wait for all brackets.
+ * 5. Zero what shall stay warm, and give the memory of the rest to the system, neighbouring pages in one call.
  *
  * Empty pages wake nobody but for the first one: tend then says that something is left, and its caller comes again
  * after the trim delay, until nothing is left.
@@ -22,15 +23,23 @@
 #include "heap/arena.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
+#include "heap/silent.h"
 
 void (*wane__heap_on_retired)(void);
 
 static struct wane__stack xretired; /* large objects, through page->notify */
 static uint32_t xwork;              /* something happened since tend last began */
 
-/* Under the collector's lock: taken in step 2, until a wait for brackets has ended. */
+/* Under the collector's lock: taken in step 3, until a wait for brackets has ended. */
 static struct wane__page *going;
 static struct wane__link *going_retired;
+
+static uint32_t xwatching; /* tend comes again by itself */
+
+void wane__tend_watch(void) {
+    if (load_seq_cst(&xwatching) == 0) /* [order:watch] */
+        wane__tend_call();
+}
 
 void wane__tend_call(void) {
     if (load_seq_cst(&xwork) != 0 || swap_seq_cst(&xwork, 1u) != 0) /* [order:tend] */
@@ -98,6 +107,9 @@ static void give_going(uint64_t now_ns, bool keep) {
 static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
     (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
     pass_tokens();
+    wane__silent_take(now_ns, delay_ns, all);
+    if (wane__silent_taken() && waiter(arg))
+        wane__silent_put();
     bool pressure = wane__orphan_pressure();
     take_idle(now_ns, delay_ns, all || pressure);
     take_retired();
@@ -110,8 +122,12 @@ static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64
 
 bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns) {
     run(waiter, arg, now_ns, trim_delay_ns, false);
+    store_seq_cst(&xwatching, 0u); /* [order:watch] before the heaps are looked at again */
+    bool news = wane__silent_news();
+    if (news)
+        store_relaxed(&xwatching, 1u);
     bool left = wane__orphan_has_empty();
-    return left || going != NULL || wane__arena_has_warm() || wane__heap_retired();
+    return news || left || going != NULL || wane__arena_has_warm() || wane__heap_retired();
 }
 
 size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
@@ -125,6 +141,8 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
 void wane__tend_fork_child(void) {
     store_relaxed(&xretired.xtop, (struct wane__link *)NULL);
     store_relaxed(&xwork, 1u);
+    store_relaxed(&xwatching, 0u);
+    wane__silent_fork_child();
     going = NULL; /* each is found by its place */
     going_retired = NULL;
 }

@@ -11,6 +11,9 @@
 /* There is work now: calls the hook unless it was called since the last tend. Outside locks. */
 void wane__tend_call(void);
 
+/* The heap of a thread has something that the background takes if the thread stays silent: the same, later. */
+void wane__tend_watch(void);
+
 /* A large object's run, dead: to be given back soon. */
 void wane__tend_retire(struct wane__page *page);
 
