@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,13 +23,16 @@
 
 #include <wane.h>
 
-#define CELL_LIMIT_S 180
+/* On a machine with much other work. */
+#define CELL_LIMIT_S 300
+#define CELL_LIMIT_FULL_S 1800
 
 struct options {
     int rounds;
-    bool quick;
+    bool quick, full;
     const char *only[16];
     int only_count;
+    const char *column;
     const char *json;
     const char *cell;
     double idle_s;
@@ -36,7 +40,7 @@ struct options {
 };
 
 static const bench_row *const groups[] = {bench_count_rows, bench_guard_rows, bench_alloc_rows, bench_tree_rows,
-                                          bench_life_rows};
+                                          bench_life_rows,  bench_ring_rows,  bench_pause_rows, bench_heap_rows};
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 static void companion(bench_thread *t) {
@@ -56,10 +60,10 @@ static void check_nothing_alive(const bench_row *row) {
 
 /* In the child. Servers have several threads: malloc and libstdc++ take short cuts in a process of one. */
 _Noreturn static void run_cell(const struct options *o, const bench_row *row, int column, struct bench_figure *ret) {
-    alarm(CELL_LIMIT_S);
+    alarm(o->full ? CELL_LIMIT_FULL_S : CELL_LIMIT_S);
     bench_thread t;
     bench_thread_start(&t, companion, NULL);
-    bench_run r = {.quick = o->quick, .idle_s = o->idle_s, .ret = ret};
+    bench_run r = {.quick = o->quick, .full = o->full, .idle_s = o->idle_s, .ret = ret};
     row->columns[column].run(&r);
     if (column == 0)
         check_nothing_alive(row);
@@ -90,13 +94,15 @@ _Noreturn static void become_cell(const struct options *o, const bench_row *row,
     char cell[96], idle[32];
     snprintf(cell, sizeof(cell), "--cell=%s/%d/%d", row->key, column, fd);
     snprintf(idle, sizeof(idle), "--idle-seconds=%g", o->idle_s);
-    const char *args[] = {"wane_bench", cell, idle, o->quick ? "--quick" : NULL, NULL};
+    const char *args[] = {"wane_bench", cell, idle, o->quick ? "--quick" : o->full ? "--full" : NULL, NULL};
     execv("/proc/self/exe", (char **)(uintptr_t)args);
     bench_fail("exec: %s", strerror(errno));
 }
 
 static bool measure(const struct options *o, const bench_row *row, int column, int fd, struct bench_figure *shared) {
     memset(shared, 0, sizeof(*shared));
+    for (int i = 0; i < BENCH_FIGURES; i++)
+        shared->cpu[i] = shared->wall[i] = NAN;
     pid_t child = fork();
     if (child < 0)
         bench_fail("fork: %s", strerror(errno));
@@ -115,9 +121,11 @@ static bool measure(const struct options *o, const bench_row *row, int column, i
     return false;
 }
 
-static bool wanted(const struct options *o, const char *key) {
+static bool wanted(const struct options *o, const bench_row *row) {
+    if ((row->how & BENCH_FULL) != 0 && !o->full && !o->quick)
+        return false;
     for (int i = 0; i < o->only_count; i++)
-        if (strncmp(key, o->only[i], strlen(o->only[i])) == 0)
+        if (strncmp(row->key, o->only[i], strlen(o->only[i])) == 0)
             return true;
     return o->only_count == 0;
 }
@@ -132,22 +140,50 @@ static void collect_rows(const struct options *o, struct bench_table *t) {
         bench_fail("out of memory");
     for (size_t g = 0; g < GROUPS; g++)
         for (const bench_row *row = groups[g]; row->key != NULL; row++)
-            if (wanted(o, row->key))
+            if (wanted(o, row))
                 t->rows[t->count++].row = row;
     if (t->count == 0)
-        bench_fail("no row has that name; --list shows them");
+        bench_fail("no row has that name (--list shows them), or it needs --full");
+}
+
+static bool wanted_column(const struct options *o, const bench_column *c) {
+    return o->column == NULL || strncmp(c->name, o->column, strlen(o->column)) == 0;
+}
+
+static bool same_cells(const bench_row *a, const bench_row *b) {
+    for (int c = 0; c < BENCH_COLUMNS; c++)
+        if (a->columns[c].run != b->columns[c].run)
+            return false;
+    return true;
+}
+
+/* Row s's figure of what its cell measured. */
+static void keep_sample(struct row_samples *s, int column, int round, bool ok, const struct bench_figure *f) {
+    struct cell_samples *c = &s->cell[column];
+    int n = s->row->how / BENCH_FIGURE(1);
+    c->failures += !ok;
+    c->cpu[round] = f->cpu[n] / s->row->per_unit;
+    c->wall[round] = f->wall[n] / s->row->per_unit;
+    if (ok && isnan(f->cpu[n]))
+        snprintf(c->skip, sizeof(c->skip), "%s", f->skip[0] != 0 ? f->skip : "not measured without --full");
 }
 
 static void run_round(const struct options *o, struct bench_table *t, int round, int fd, struct bench_figure *shared) {
-    for (size_t i = 0; i < t->count; i++) {
-        struct row_samples *s = &t->rows[i];
-        for (int c = 0; c < BENCH_COLUMNS && s->row->columns[c].name != NULL; c++) {
-            if (s->row->columns[c].run == NULL)
+    for (size_t i = 0, end; i < t->count; i = end) {
+        const bench_row *row = t->rows[i].row;
+        for (end = i + 1; end < t->count && same_cells(row, t->rows[end].row); end++) {
+        }
+        for (int c = 0; c < BENCH_COLUMNS && row->columns[c].name != NULL; c++) {
+            if (row->columns[c].run == NULL)
                 continue;
-            bool ok = measure(o, s->row, c, fd, shared);
-            s->cell[c].failures += !ok;
-            s->cell[c].cpu[round] = shared->cpu / s->row->per_unit;
-            s->cell[c].wall[round] = shared->wall / s->row->per_unit;
+            if (!wanted_column(o, &row->columns[c])) {
+                for (size_t k = i; k < end; k++)
+                    snprintf(t->rows[k].cell[c].skip, sizeof(t->rows[k].cell[c].skip), "not asked for");
+                continue;
+            }
+            bool ok = measure(o, row, c, fd, shared);
+            for (size_t k = i; k < end; k++)
+                keep_sample(&t->rows[k], c, round, ok, shared);
         }
     }
 }
@@ -155,15 +191,18 @@ static void run_round(const struct options *o, struct bench_table *t, int round,
 static void list_rows(void) {
     for (size_t g = 0; g < GROUPS; g++)
         for (const bench_row *row = groups[g]; row->key != NULL; row++)
-            printf("%-16s%s\n", row->key, row->title);
+            printf("%-18s%s%s\n", row->key, row->title, (row->how & BENCH_FULL) != 0 ? " (with --full)" : "");
 }
 
 static const char usage[] =
-    "usage: wane_bench [--rounds N] [--quick] [--only ROW]... [--clock cpu|wall] [--idle-seconds S] [--json FILE] [--list]\n"
+    "usage: wane_bench [--rounds N] [--quick] [--full] [--only ROW]... [--column NAME]\n"
+    "                  [--clock cpu|wall] [--idle-seconds S] [--json FILE] [--list]\n"
     "  --rounds N       how often each cell runs, 1 to 101; 5\n"
     "  --quick          one tiny iteration of everything: shows that it works, measures nothing\n"
+    "  --full           the collector's rows in full: ten seconds, heaps of 10 and 16 million objects\n"
     "  --only ROW       only the rows whose name begins so; may be repeated\n"
-    "  --clock          cpu: the measured thread's; wall; default: what suits the row\n"
+    "  --column NAME    only the columns whose name begins so\n"
+    "  --clock          cpu: what a busy machine disturbs least; wall; default: what suits the row\n"
     "  --idle-seconds S how long the idle process is watched; 10\n"
     "  --json FILE      all samples as well\n"
     "  --list           the rows\n";
@@ -187,6 +226,8 @@ static void parse(struct options *o, int argc, char **argv) {
         {"rounds", required_argument, NULL, 'r'}, {"quick", no_argument, NULL, 'q'},
         {"only", required_argument, NULL, 'o'},   {"json", required_argument, NULL, 'j'},
         {"clock", required_argument, NULL, 'c'},  {"idle-seconds", required_argument, NULL, 'i'},
+        {"column", required_argument, NULL, 'n'},
+        {"full", no_argument, NULL, 'f'},
         {"list", no_argument, NULL, 'l'},         {"cell", required_argument, NULL, 'x'},
         {NULL, 0, NULL, 0},
     };
@@ -195,6 +236,10 @@ static void parse(struct options *o, int argc, char **argv) {
             o->rounds = atoi(optarg);
         else if (c == 'q')
             o->quick = true;
+        else if (c == 'n')
+            o->column = optarg;
+        else if (c == 'f')
+            o->full = true;
         else if (c == 'o' && o->only_count < 16)
             o->only[o->only_count++] = optarg;
         else if (c == 'j')

@@ -64,7 +64,7 @@ void bench_urcu_flat_sync(bench_run *r);
 #define BENCH_URCU(name_, fn_, bar_, goal_) {.name = (name_), .run = (fn_), .bar = (bar_), .goal = (goal_)}
 #endif
 
-/* bdwgc: gc_peer.c. */
+/* bdwgc: gc_alloc.c, gc_tree.c. */
 void bench_gc_at_once(bench_run *r);
 void bench_gc_hundred(bench_run *r);
 void bench_gc_live(bench_run *r);
@@ -76,6 +76,34 @@ void bench_gc_tree(bench_run *r);
 #define BENCH_BDWGC(fn_) BENCH_MISSING("bdwgc", "not under a sanitizer")
 #else
 #define BENCH_BDWGC(fn_) {.name = "bdwgc", .run = (fn_)}
+#endif
+
+/* Graphs with cycles: cycle_malloc.c, gc_cycle.c. */
+void bench_malloc_rings_2(bench_run *r);
+void bench_malloc_rings_10(bench_run *r);
+void bench_malloc_rings_1000(bench_run *r);
+void bench_malloc_pause_1m(bench_run *r);
+void bench_malloc_pause_10m(bench_run *r);
+void bench_malloc_paced_1m(bench_run *r);
+void bench_malloc_paced_10m(bench_run *r);
+void bench_gc_rings_2(bench_run *r);
+void bench_gc_rings_10(bench_run *r);
+void bench_gc_rings_1000(bench_run *r);
+void bench_gc_pause_1m(bench_run *r);
+void bench_gc_pause_10m(bench_run *r);
+void bench_gc_paced_1m(bench_run *r);
+void bench_gc_paced_10m(bench_run *r);
+void bench_gc_collections(bench_run *r);
+void bench_gc_inc_pause_1m(bench_run *r);
+void bench_gc_inc_pause_10m(bench_run *r);
+void bench_gc_inc_paced_1m(bench_run *r);
+void bench_gc_inc_paced_10m(bench_run *r);
+#if !BENCH_HAVE_BDWGC
+#define BENCH_BDWGC_AS(name_, fn_, bar_) BENCH_MISSING(name_, "built without bdw-gc")
+#elif BENCH_SANITIZED
+#define BENCH_BDWGC_AS(name_, fn_, bar_) BENCH_MISSING(name_, "not under a sanitizer")
+#else
+#define BENCH_BDWGC_AS(name_, fn_, bar_) {.name = (name_), .run = (fn_), .bar = (bar_)}
 #endif
 
 /* What a C program writes without a library: malloc, and a count before the payload. */

@@ -3,6 +3,7 @@
 /* bench/table.c: medians, spreads and ratios, as text and as JSON. */
 #include "table.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +24,13 @@ static struct spread spread_of(const double *samples, int n) {
     return (struct spread){middle, sorted[0], sorted[n - 1]};
 }
 
+static int clock_of(const struct bench_table *t, const bench_row *row) {
+    int own = row->how & BENCH_CLOCK;
+    return own == BENCH_VALUE || t->clock < 0 ? own : t->clock;
+}
+
 static const double *samples_of(const struct bench_table *t, const bench_row *row, const struct cell_samples *c) {
-    int clock = row->clock == BENCH_VALUE || t->clock < 0 ? (int)row->clock : t->clock;
-    return clock == BENCH_WALL ? c->wall : c->cpu;
+    return clock_of(t, row) == BENCH_WALL ? c->wall : c->cpu;
 }
 
 /* Ours over theirs, round by round: what slowed the machine in one round slowed both. */
@@ -38,28 +43,44 @@ static struct spread ratio_of(const struct bench_table *t, const struct row_samp
     return spread_of(ratio, t->rounds);
 }
 
-static void print_bar(struct bench_table *t, FILE *out, const char *what, double got, double bar) {
-    bool is_bar = strcmp(what, "bar") == 0;
+static void print_bar(struct bench_table *t, FILE *out, const bench_row *row, const char *what, double got,
+                      double bar) {
+    bool is_bar = strcmp(what, "bar") == 0, more = (row->how & BENCH_MORE) != 0;
     t->bars += is_bar;
     fprintf(out, "   %s %.2f ", what, bar);
-    if (got <= bar) {
+    if (more ? got >= bar : got <= bar) {
         fputs("met", out);
         return;
     }
     t->missed += is_bar;
     if (bar > 0)
-        fprintf(out, "MISSED by %.2fx", got / bar);
+        fprintf(out, "MISSED by %.2fx", more ? bar / got : got / bar);
     else
-        fprintf(out, "MISSED by %.2f", got - bar);
+        fprintf(out, "MISSED by %.3g", got - bar);
 }
+
+static void print_ratio(struct bench_table *t, FILE *out, const struct row_samples *s, int i) {
+    const bench_row *row = s->row;
+    const bench_column *column = &row->columns[i];
+    struct spread ratio = ratio_of(t, s, i);
+    if (!isfinite(ratio.median))
+        return;
+    fprintf(out, "  ratio %6.3f (%.3f .. %.3f)", ratio.median, ratio.min, ratio.max);
+    if (column->bar > 0)
+        print_bar(t, out, row, "bar", ratio.median, column->bar);
+    if (column->goal > 0)
+        print_bar(t, out, row, "goal", ratio.median, column->goal);
+}
+
+static bool skipped(const struct cell_samples *c) { return c->skip[0] != 0; }
 
 static void print_column(struct bench_table *t, FILE *out, const struct row_samples *s, int i) {
     const bench_row *row = s->row;
     const bench_column *column = &row->columns[i];
     const struct cell_samples *c = &s->cell[i];
     fprintf(out, "    %-20s", column->name);
-    if (column->run == NULL) {
-        fprintf(out, "skipped: %s\n", column->skip);
+    if (column->run == NULL || skipped(c)) {
+        fprintf(out, "skipped: %s\n", column->run == NULL ? column->skip : c->skip);
         return;
     }
     if (c->failures > 0) {
@@ -75,25 +96,22 @@ static void print_column(struct bench_table *t, FILE *out, const struct row_samp
     }
     fprintf(out, "  %8.2f .. %-8.2f", v.min, v.max);
     if (i == 0 && row->bar >= 0)
-        print_bar(t, out, "bar", v.median, row->bar);
+        print_bar(t, out, row, "bar", v.median, row->bar);
     if (i == 0 && row->goal >= 0)
-        print_bar(t, out, "goal", v.median, row->goal);
-    if (i > 0 && s->cell[0].failures == 0) {
-        struct spread ratio = ratio_of(t, s, i);
-        fprintf(out, "  ratio %6.3f (%.3f .. %.3f)", ratio.median, ratio.min, ratio.max);
-        if (column->bar > 0)
-            print_bar(t, out, "bar", ratio.median, column->bar);
-        if (column->goal > 0)
-            print_bar(t, out, "goal", ratio.median, column->goal);
-    }
+        print_bar(t, out, row, "goal", v.median, row->goal);
+    if (i > 0 && s->cell[0].failures == 0 && !skipped(&s->cell[0]))
+        print_ratio(t, out, s, i);
     fputc('\n', out);
 }
 
 static const char *clock_name(const struct bench_table *t, const bench_row *row) {
-    if (row->clock == BENCH_VALUE)
+    if (clock_of(t, row) == BENCH_VALUE)
         return "";
-    int clock = t->clock < 0 ? (int)row->clock : t->clock;
-    return clock == BENCH_WALL ? ", wall clock" : ", CPU time of the thread";
+    if (clock_of(t, row) == BENCH_WALL)
+        return ", wall clock";
+    if ((row->how & BENCH_UNWAITED) != 0)
+        return ", wall clock less waits for a processor";
+    return (row->how & BENCH_PROCESS) != 0 ? ", CPU time of all threads" : ", CPU time of the thread";
 }
 
 void bench_table_print(struct bench_table *t, FILE *out) {
@@ -126,17 +144,19 @@ static void json_column(const struct bench_table *t, FILE *out, const struct row
     const bench_column *column = &s->row->columns[i];
     const struct cell_samples *c = &s->cell[i];
     fprintf(out, "%s\n      {\"name\": \"%s\"", i > 0 ? "," : "", column->name);
-    if (column->run == NULL)
-        fprintf(out, ", \"skipped\": \"%s\"", column->skip);
+    if (column->run == NULL || skipped(c))
+        fprintf(out, ", \"skipped\": \"%s\"", column->run == NULL ? column->skip : c->skip);
     else if (c->failures > 0)
         fprintf(out, ", \"failures\": %d", c->failures);
-    else if (s->row->clock == BENCH_VALUE)
+    else if ((s->row->how & BENCH_CLOCK) == BENCH_VALUE)
         json_samples(out, "value", c->cpu, t->rounds);
     else {
         json_samples(out, "cpu", c->cpu, t->rounds);
         json_samples(out, "wall", c->wall, t->rounds);
     }
-    if (i > 0 && column->run != NULL && c->failures == 0 && s->cell[0].failures == 0)
+    bool both = column->run != NULL && c->failures == 0 && !skipped(c) && s->cell[0].failures == 0 &&
+                !skipped(&s->cell[0]);
+    if (i > 0 && both && isfinite(ratio_of(t, s, i).median))
         fprintf(out, ", \"ratio\": %.4g", ratio_of(t, s, i).median);
     if (column->bar > 0)
         fprintf(out, ", \"bar\": %.4g", column->bar);

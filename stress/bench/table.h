@@ -13,6 +13,7 @@
 struct cell_samples {
     double cpu[BENCH_ROUNDS_MAX], wall[BENCH_ROUNDS_MAX]; /* in the row's unit */
     int failures;
+    char skip[96]; /* not empty: why it was not measured */
 };
 
 struct row_samples {
@@ -25,7 +26,7 @@ struct bench_table {
     size_t count;
     int rounds;
     bool quick; /* nothing is compared */
-    int clock;  /* enum bench_clock for all rows with a choice; -1: each row's own */
+    int clock;  /* BENCH_CPU or BENCH_WALL for all rows with a choice; -1: each row's own */
     int bars, missed, failures;
 };
 
