@@ -124,13 +124,14 @@ static bool batch_of(struct wane__record *r, struct wane__queue *q) {
 }
 
 bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
-    bool did = true, any = false;
+    bool did = true, any = false, may_settle = wane__fences_known();
     wane__grace_step();
     while (did && wane__now() < deadline) {
         did = false;
         WANE__EACH_RECORD(from) {
             did |= wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, true) > 0;
-            did |= wane__fences_known() && (batch_of(r, &from->handed) | batch_of(r, &from->kept));
+            did |= may_settle && batch_of(r, &from->handed);
+            did |= may_settle && batch_of(r, &from->kept);
         }
         did |= run_waiting(r);
         any |= did;
