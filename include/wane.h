@@ -27,7 +27,7 @@
  *   wane_flush, wane_flush_for       waits      yes        aborts      -EDEADLK       no
  *   wane_poll                        no         yes        yes         returns 0      no
  *   wane_option_set, _get            wait-free  no         yes         yes            no
- *   wane_set_log                     wait-free  no         yes         yes            no
+ *   wane_set_log                     lock-free  no         yes         yes            no
  *   wane_stats_get                   no         no         yes         yes            no
  *   wane_trim                        short      no         yes         yes            no
  *   wane_type_forget                 short      no         yes         yes            no

@@ -41,7 +41,10 @@ enum { WANE_LOG_ERROR = 1, WANE_LOG_WARNING = 2, WANE_LOG_INFO = 3 };
 
 /*
  * Sends the library's lines (without newline) to fn; NULL sends them to standard error again. fn is called by any
- * thread, inside any call, and must not call the library. A call of the old fn may still be running when this returns.
+ * thread, inside any call but never under a lock of the library, and must not call the library; its arg is always that
+ * of the same call of wane_set_log. A call of the old fn may still be running when this returns. Each different pair of
+ * fn and arg takes a few bytes for good; when there are none, the lines go where they went, and one says so.
+ * Threads: any; lock-free.
  */
 WANE_API void wane_set_log(void (*fn)(int level, const char *line, void *arg), void *arg);
 

@@ -19,27 +19,62 @@
 
 #include "base/atomic.h"
 
+/*
+ * A function and its argument, never changed once it is on the list: whoever reads a pointer to one has a pair of one
+ * call. A pair stays for good, since a thread may be about to use it; one that comes again is found and used again.
+ */
 struct sink {
+    struct sink *next;
     void (*fn)(int level, const char *line, void *arg);
     void *arg;
 };
 
-/* Two places, so that a reader sees fn and arg of one call: the writer fills the unused one and then switches. */
-static struct sink sinks[2];
-static unsigned xcurrent;
+static struct sink *xall;
+static struct sink *xcurrent; /* NULL: standard error */
+/* Enough for most programs without malloc. */
+static struct sink some[8];
+static unsigned xsome_used;
+
+static struct sink *sink_find(void (*fn)(int level, const char *line, void *arg), void *arg) {
+    struct sink *s = load_acquire(&xall); /* [order:log] */
+    while (s != NULL && (s->fn != fn || s->arg != arg))
+        s = s->next;
+    return s;
+}
+
+static struct sink *sink_new(void) {
+    unsigned n = load_relaxed(&xsome_used);
+    while (n < sizeof some / sizeof some[0]) {
+        if (cas_relaxed(&xsome_used, &n, n + 1))
+            return &some[n];
+    }
+    int saved = errno;
+    struct sink *s = malloc(sizeof *s);
+    errno = saved;
+    return s;
+}
 
 void wane__log_set(void (*fn)(int level, const char *line, void *arg), void *arg) {
-    unsigned next = 1 - load_relaxed(&xcurrent);
-    store_relaxed(&sinks[next].fn, fn);
-    store_relaxed(&sinks[next].arg, arg);
-    store_release(&xcurrent, next); /* [order:log] */
+    struct sink *s = fn == NULL ? NULL : sink_find(fn, arg);
+    if (fn != NULL && s == NULL) {
+        s = sink_new();
+        if (s == NULL) {
+            wane__log(WANE__LOG_WARNING, "wane_set_log: out of memory: the log goes where it went");
+            return;
+        }
+        s->fn = fn;
+        s->arg = arg;
+        s->next = load_relaxed(&xall);
+        while (!cas_weak_release(&xall, &s->next, s)) { /* [order:log] */
+        }
+    }
+    store_release(&xcurrent, s); /* [order:log] */
 }
 
 static void emit(int level, const char *line) {
-    struct sink *s = &sinks[load_acquire(&xcurrent)]; /* [order:log] */
-    void (*fn)(int, const char *, void *) = load_relaxed(&s->fn);
-    if (fn != NULL) {
-        fn(level, line, load_relaxed(&s->arg));
+    const struct sink *s = load_acquire(&xcurrent); /* [order:log] */
+    if (s != NULL) {
+        s->fn(level, line, s->arg);
         return;
     }
     char out[600];

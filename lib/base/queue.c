@@ -76,7 +76,9 @@ size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, s
         WANE__CHECK(next != NULL && next->base == head);
         wane__tsan_acquire(q);
         q->head_segment = next;
+        int saved = errno;
         free(s);
+        errno = saved;
         s = next;
     }
     size_t n = limit - head < max ? limit - head : max;

@@ -145,6 +145,7 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
                                    .uncollectable = c->uncollectable,
                                    .candidates = c->candidates,
                                    .suspects = c->suspects,
+                                   .freed = c->freed,
                                    .aborted = c->table.failed,
                                    .rest = c->rest};
     struct wane__record *r = c->r;

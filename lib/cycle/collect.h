@@ -59,11 +59,13 @@ struct wane__collection {
     size_t finals, weaks, keeps; /* in doubt and FINAL, WEAK, KEEP */
 
     size_t candidates, suspects, garbage, uncollectable;
+    int64_t freed; /* bytes, by the end of the garbage */
 };
 
 /* What a collection found: collected, uncollectable, and whether memory sufficed. */
 struct wane__findings {
     size_t collected, uncollectable, candidates, suspects;
+    int64_t freed;      /* bytes, by the end of the garbage */
     bool aborted, rest; /* rest: candidates were left for another part */
 };
 

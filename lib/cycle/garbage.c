@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "cycle/collect.h"
 #include "life/apply.h"
+#include "life/growth.h"
 #include "life/weak.h"
 
 /* Takes FINAL_DUE and, in the same step, a unit to run the finalizer under. */
@@ -143,8 +144,14 @@ static void empty(struct wane__collection *c, struct wane__header *h) {
     wane__visit_dying(c->r, t, h, &e.ops, true);
 }
 
+/* What this thread has ended since it had ended so much. */
+static void note_freed(struct wane__collection *c, int64_t ended) {
+    c->freed = (int64_t)((uint64_t)c->freed + (uint64_t)wane__bytes_ended(c->r) - (uint64_t)ended);
+}
+
 /* All slots before anything is freed: a slot names its target only as long as the block is not somebody else's. */
 bool wane__empty_garbage(struct wane__collection *c) {
+    int64_t ended = wane__bytes_ended(c->r);
     for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
         if ((s->flags & WANE__SUSPECT_GARBAGE) == 0)
             continue;
@@ -152,10 +159,12 @@ bool wane__empty_garbage(struct wane__collection *c) {
         if (load_relaxed(&c->r->xdead) != NULL)
             wane__reap(c->r, true);
     }
+    note_freed(c, ended);
     return wane__no_suspect_left(c);
 }
 
 bool wane__destroy_garbage(struct wane__collection *c) {
+    int64_t ended = wane__bytes_ended(c->r);
     for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
         if ((s->flags & WANE__SUSPECT_GARBAGE) == 0)
             continue;
@@ -166,5 +175,6 @@ bool wane__destroy_garbage(struct wane__collection *c) {
         if (c->deadline != 0 && wane__now() >= c->deadline)
             break;
     }
+    note_freed(c, ended);
     return wane__no_suspect_left(c);
 }

@@ -36,6 +36,7 @@ static int64_t survivors;      /* tracked objects that were there when the last 
 static uint64_t last_took, last_end; /* the last collection */
 static uint64_t slices_took; /* of the collection that is open */
 static int64_t alive_before; /* tracked objects when it began */
+static int64_t bytes_before;   /* the same of bytes */
 static struct wane__scope scope; /* of it */
 static uint64_t xlooked[WANE__DIRTY_LEFT + 1]; /* when the candidates of each dirty mark were last looked at */
 static uint64_t xleft_took;  /* by the last collection that looked at all, those left over too */
@@ -120,7 +121,7 @@ static void account(const struct wane__findings *f) {
     store_relaxed(&xlooked[WANE__DIRTY_LEFT], now);
     store_relaxed(&xleft_took, slices_took);
     long_lived = alive;
-    wane__growth_restart();
+    wane__growth_restart(bytes_before, f->freed);
     base_falls = true;
 }
 
@@ -129,6 +130,7 @@ static void begin(const struct wane__scope *what) {
     scope = *what;
     slices_took = 0;
     alive_before = wane__tracked_alive();
+    bytes_before = wane__bytes_alive();
     wane__collection_begin(what);
 }
 

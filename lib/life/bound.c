@@ -53,8 +53,10 @@ static void count_stall(struct wane__record *r, uint64_t ns) {
 }
 
 static void nap(void) {
+    int saved = errno;
     struct timespec t = {.tv_nsec = NAP_NS};
     nanosleep(&t, NULL);
+    errno = saved;
 }
 
 static void hold_to_bound(struct wane__record *r, bool may_call) {

@@ -13,6 +13,8 @@
 #ifndef WANE_LIFE_DEATH_H
 #define WANE_LIFE_DEATH_H
 
+#include <errno.h>
+
 #include "count/defer.h"
 #include "life/type.h"
 #include "thread/wake.h"
@@ -49,9 +51,11 @@ static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), voi
     store_relaxed(&r->xouter, load_relaxed(&r->xdead));
     compiler_barrier(); /* a child of fork() finds the list in one of them, or in both */
     store_relaxed(&r->xdead, NULL);
+    int saved = errno; /* of who called wane_release */
     r->callbacks++;
     fn(arg);
     r->callbacks--;
+    errno = saved;
     if (unlikely(load_relaxed(&r->xdead) != NULL))
         wane__call_left(r);
     store_relaxed(&r->xdead, load_relaxed(&r->xouter));

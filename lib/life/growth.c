@@ -25,6 +25,13 @@ static int64_t add_saturated(int64_t a, int64_t b) {
     return sum;
 }
 
+static int64_t sub_saturated(int64_t a, int64_t b) {
+    int64_t difference;
+    if (__builtin_sub_overflow(a, b, &difference))
+        return b > 0 ? INT64_MIN : INT64_MAX;
+    return difference;
+}
+
 /* One thread's sum may be negative: it gave back what others noted. */
 uint64_t wane__bytes_external(void) {
     int64_t n = 0;
@@ -32,8 +39,7 @@ uint64_t wane__bytes_external(void) {
     return n > 0 ? (uint64_t)n : 0;
 }
 
-/* What waits for its end is no reason to look for more of it. */
-static int64_t bytes_alive(void) {
+int64_t wane__bytes_alive(void) {
     int64_t n = -(int64_t)wane__dead_bytes();
     WANE__EACH_RECORD(r) {
         n -= (int64_t)wane__bytes_waiting(r);
@@ -52,13 +58,22 @@ bool wane__growth_due(void) {
     if (__builtin_mul_overflow(base, percent, &room))
         room = INT64_MAX;
     room /= 100;
-    return bytes_alive() > add_saturated(base, room > GROWTH_LEAST ? room : GROWTH_LEAST);
+    return wane__bytes_alive() > add_saturated(base, room > GROWTH_LEAST ? room : GROWTH_LEAST);
 }
 
-void wane__growth_restart(void) { store_relaxed(&xbase, bytes_alive()); }
+int64_t wane__bytes_ended(const struct wane__record *r) {
+    int64_t ended = (int64_t)(load_relaxed(&r->xdeath_bytes) + wane__queue_bytes(&r->kept));
+    return sub_saturated(ended, load_relaxed(&r->xexternal));
+}
+
+void wane__growth_restart(int64_t alive, int64_t freed) {
+    int64_t base = freed > 0 ? sub_saturated(alive, freed) : alive;
+    store_relaxed(&xbase, base > 0 ? base : 0);
+    wane__growth_lower();
+}
 
 void wane__growth_lower(void) {
-    int64_t alive = bytes_alive(), base = load_relaxed(&xbase);
+    int64_t alive = wane__bytes_alive(), base = load_relaxed(&xbase);
     while (alive < base && !cas_relaxed(&xbase, &base, alive)) {
     }
 }

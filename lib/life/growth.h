@@ -29,8 +29,19 @@ uint64_t wane__bytes_external(void);
 /* Whether live bytes call for a collection now. Any thread; looks at all records. */
 bool wane__growth_due(void);
 
-/* Growth is measured from what lives now. lower: only if that is less than what it was measured from. */
-void wane__growth_restart(void);
+/* Bytes that live: external ones included, those not that wait for their end. */
+int64_t wane__bytes_alive(void);
+
+/* What r's thread has freed, or kept for that, so far: differences of it mean something. */
+int64_t wane__bytes_ended(const struct wane__record *r);
+
+/*
+ * After a collection of the oldest generation: growth is measured from `alive`, what lived at its beginning, less what
+ * it freed. What others made meanwhile it has not looked at: that is growth.
+ */
+void wane__growth_restart(int64_t alive, int64_t freed);
+
+/* Growth is measured from what lives now, if that is less. Any thread. */
 void wane__growth_lower(void);
 
 void wane__grew_slow(struct wane__record *r);

@@ -23,16 +23,19 @@ static uint32_t ids_used; /* ids below and including it were given out at least 
 /* An address that differs between two copies of the library in one process. */
 static char this_copy;
 
+/* Before it is registered. */
+static const char *name_of(const wane_type *t) { return t->name != NULL ? t->name : "(unnamed)"; }
+
 static size_t count_slots(const wane_type *t) {
     size_t n = 0;
     while (t->slots != NULL && t->slots[n] != WANE_SLOTS_END) {
         if (n == WANE__SLOTS_MAX)
-            wane__fatal("type \"%s\" at %p: more than %d slots, or no WANE_SLOTS_END", t->name, (void *)t, WANE__SLOTS_MAX);
+            wane__fatal("type \"%s\" at %p: more than %d slots, or no WANE_SLOTS_END", name_of(t), (void *)t, WANE__SLOTS_MAX);
         size_t offset = t->slots[n++];
         if (offset % sizeof(wane_slot) != 0)
-            wane__fatal("type \"%s\" at %p: slot at offset %zu is not aligned", t->name, (void *)t, offset);
+            wane__fatal("type \"%s\" at %p: slot at offset %zu is not aligned", name_of(t), (void *)t, offset);
         if (offset > t->size || t->size - offset < sizeof(wane_slot))
-            wane__fatal("type \"%s\" at %p: slot at offset %zu lies outside of its %zu bytes", t->name, (void *)t,
+            wane__fatal("type \"%s\" at %p: slot at offset %zu lies outside of its %zu bytes", name_of(t), (void *)t,
                         offset, t->size);
     }
     return n;
@@ -64,11 +67,10 @@ static uint32_t free_id_locked(void) {
     return 0;
 }
 
-static void describe(wane_type *t, uint32_t id) {
+static void describe(wane_type *t, uint32_t id, size_t slots) {
     uintptr_t *p = t->wane__private;
     if (t->name == NULL)
         t->name = "(unnamed)";
-    size_t slots = count_slots(t);
     uintptr_t traits = traits_of(t, slots) | (p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY);
     size_t block = t->size > SIZE_MAX / 2 ? SIZE_MAX : sizeof(struct wane__header) + t->size;
     p[WANE__TYPE_TRAITS] = traits;
@@ -86,16 +88,18 @@ static void describe(wane_type *t, uint32_t id) {
 }
 
 uint32_t wane__type_register(wane_type *t) {
+    size_t slots = count_slots(t); /* before the lock, under which nothing is logged */
     pthread_mutex_lock(&lock);
     uint32_t id = (uint32_t)load_relaxed(&t->wane__private[WANE__TYPE_ID]);
-    if (id != 0 && t->wane__private[WANE__TYPE_COPY] != (uintptr_t)&this_copy)
-        wane__fatal("type \"%s\" at %p belongs to another copy of the library in this process", t->name, (void *)t);
+    bool strange = id != 0 && t->wane__private[WANE__TYPE_COPY] != (uintptr_t)&this_copy;
     if (id == 0 && (id = free_id_locked()) != 0) {
-        describe(t, id);
+        describe(t, id, slots);
         store_release(&wane__types[id], t);                            /* [order:type] */
         store_release(&t->wane__private[WANE__TYPE_ID], (uintptr_t)id); /* [order:type] */
     }
     pthread_mutex_unlock(&lock);
+    if (strange)
+        wane__fatal("type \"%s\" at %p belongs to another copy of the library in this process", t->name, (void *)t);
     if (id != 0 && wane__type_has(t, WANE__TRAIT_TRACKED))
         wane__wake(); /* cycles become possible: the collector thread starts */
     return id;

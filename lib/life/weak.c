@@ -160,8 +160,10 @@ void *wane_weak_get(wane_weak *w) {
 }
 
 static void remove_locked(struct shard *s, struct watched *target, unsigned long hash) {
+    int saved = errno;
     ck_hs_remove(&s->table, hash, target);
     free(target);
+    errno = saved;
 }
 
 void wane__weak_clear(struct wane__header *h) {

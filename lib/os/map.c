@@ -16,16 +16,14 @@ static void *map(size_t size) {
     return p == MAP_FAILED ? NULL : p;
 }
 
-void *wane__map_reserve(size_t size, size_t align) {
+static void *reserve(size_t size, size_t align) {
     /* The kernel places mappings side by side, so once one is aligned the next of that size often is. */
     char *p = map(size);
     if (p == NULL || ((uintptr_t)p & (align - 1)) == 0)
         return p;
     munmap(p, size);
-    if (size + align < size) {
-        errno = ENOMEM;
+    if (size + align < size)
         return NULL;
-    }
     p = map(size + align);
     if (p == NULL)
         return NULL;
@@ -37,7 +35,18 @@ void *wane__map_reserve(size_t size, size_t align) {
     return p + before;
 }
 
-void wane__map_release(void *p, size_t size) { munmap(p, size); }
+void *wane__map_reserve(size_t size, size_t align) {
+    int saved = errno;
+    void *p = reserve(size, align);
+    errno = saved;
+    return p;
+}
+
+void wane__map_release(void *p, size_t size) {
+    int saved = errno;
+    munmap(p, size);
+    errno = saved;
+}
 
 bool wane__map_discard(void *p, size_t size) {
     int saved = errno;

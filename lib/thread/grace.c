@@ -95,13 +95,26 @@ static bool passed(struct wane__record *r, uint64_t now) {
     return true;
 }
 
+/* Of a guard that is old: one a step; said when the step has let go of the lock. */
+static struct warning {
+    pid_t tid; /* 0: none */
+    uint64_t ms;
+} owed;
+
 static void warn_of_guard(struct wane__record *r, uint64_t now) {
     int64_t limit = wane__option(guard_warn_ms);
-    if (limit == 0 || r->guard_warned || now - r->guard_since < (uint64_t)limit * 1000000u)
+    if (limit == 0 || r->guard_warned || owed.tid != 0 || now - r->guard_since < (uint64_t)limit * 1000000u)
         return;
     r->guard_warned = true;
-    wane__log(WANE__LOG_WARNING, "thread %d has been inside a guard for %llu ms: no memory is reclaimed meanwhile",
-              (int)r->tid, (unsigned long long)((now - r->guard_since) / 1000000u));
+    owed = (struct warning){.tid = r->tid, .ms = (now - r->guard_since) / 1000000u};
+}
+
+/* Under no lock: the log is the program's. */
+static void warn(const struct warning *w) {
+    if (unlikely(w->tid != 0))
+        wane__log(WANE__LOG_WARNING, "thread %d has been inside a guard for %llu ms: no memory is reclaimed meanwhile",
+                  (int)w->tid, (unsigned long long)w->ms);
+    wane__mode_report();
 }
 
 static bool all_passed(void) {
@@ -169,7 +182,10 @@ enum wane__grace wane__grace_step(void) {
     }
     if (waiting && all_passed())
         end();
+    struct warning w = owed;
+    owed.tid = 0;
     unlock();
+    warn(&w);
     return result;
 }
 
