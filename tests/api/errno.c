@@ -95,6 +95,16 @@ TEST(first_calls_of_threads) {
 
 static void on_alarm(int signal) { (void)signal; }
 
+static struct gate hold = GATE_CLOSED;
+static _Atomic(size_t) held;
+static void *hold_guard(void *unused) {
+    wane_guard_enter();
+    atomic_fetch_add(&held, 1);
+    gate_wait(&hold);
+    wane_guard_leave();
+    return unused;
+}
+
 static void *wait_often(void *unused) {
     for (int i = 0; i < (TEST_TSAN || TEST_ASAN ? 300 : 2000); i++) {
         all_calls(20000);
@@ -111,12 +121,17 @@ TEST(waits_and_signals) {
     int64_t before;
     CHECK_EQ_INT(wane_option_get("deferred_bytes", &before), 0);
     CHECK_EQ_INT(wane_option_set("deferred_bytes", 65536), 0);
-    pthread_t other = api_thread(wait_often, NULL);
+    pthread_t other = api_thread(wait_often, NULL), holder = api_thread(hold_guard, NULL);
+    api_wait_count(&held, 1);
     for (int i = 0; i < (TEST_TSAN || TEST_ASAN ? 300 : 2000); i++) {
         KEEPS_ERRNO(wane_slot_give(&place, wane_new_extra(&leaf_type, 30000)));
         KEEPS_ERRNO(wane_release(wane_slot_load(&place)));
+        if (i == 100) {
+            gate_set(&hold, true);
+        }
     }
     api_join(other);
+    api_join(holder);
     CHECK_EQ_INT(wane_option_set("deferred_bytes", before), 0);
     struct itimerval never = {0};
     CHECK_EQ_INT(setitimer(ITIMER_REAL, &never, NULL), 0);
