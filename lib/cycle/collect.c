@@ -24,10 +24,10 @@ static step *const search[] = {
 
 /* Steps 3 to 6: arm, count, only then trace, a grace period, the verdict. */
 static step *const proof[] = {
-    wane__arm_and_count,
-    wane__trace_again,
-    wane__await_grace,
-    wane__acquit,             wane__drop_reach, wane__let_acquitted_live,
+    wane__arm_and_count,      /* 3, 4 */
+    wane__begin_tracing,      wane__trace_again,
+    wane__await_grace,        /* 5 */
+    wane__acquit,             wane__drop_reach, wane__let_acquitted_live, /* 6 */
     wane__keep_uncollectable, wane__drop_reach, wane__let_kept_live,
 };
 
@@ -208,11 +208,10 @@ static void undo(struct wane__collection *c) {
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
 }
 
-/* What was half emptied is emptied again; what was being destroyed is not destroyed again. */
+/* What was half emptied is emptied again, and what is not GONE destroyed. */
 static void resume(struct wane__collection *c) {
     c->r = NULL;
-    if (c->at > 0 && stages[c->stage].steps[c->step] == wane__empty_garbage)
-        c->at--;
+    c->at = 0;
 }
 
 /* What was decided stays open: whoever collects next in the child finishes it. The rest is undone. */

@@ -56,6 +56,7 @@ struct wane__collection {
 
     /* How many suspects, so that a step which has none passes over no table. */
     size_t dropped;             /* HELD and not yet GONE */
+    size_t dropped_in_all;      /* since suspects were traced again */
     size_t finals, weaks, keeps; /* in doubt and FINAL, WEAK, KEEP */
 
     size_t candidates, suspects, garbage, uncollectable;
@@ -90,6 +91,7 @@ bool wane__trace_undecided(struct wane__collection *c);
 bool wane__find_held(struct wane__collection *c);
 bool wane__let_held_live(struct wane__collection *c);
 bool wane__arm_and_count(struct wane__collection *c);
+bool wane__begin_tracing(struct wane__collection *c);
 bool wane__trace_again(struct wane__collection *c);
 bool wane__await_grace(struct wane__collection *c);
 bool wane__acquit(struct wane__collection *c);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "cycle/collect.h"
+#include "heap/remote.h"
 #include "life/apply.h"
 #include "life/growth.h"
 #include "life/weak.h"
@@ -60,6 +61,7 @@ static void close_weak(struct wane__collection *c) {
             continue;
         s->flags |= WANE__SUSPECT_HELD;
         c->dropped++;
+        c->dropped_in_all++;
         wane__list_add(c, (uint32_t)i);
     }
     wane__drop_reach(c);
@@ -149,11 +151,18 @@ static void note_freed(struct wane__collection *c, int64_t ended) {
     c->freed = (int64_t)((uint64_t)c->freed + (uint64_t)wane__bytes_ended(c->r) - (uint64_t)ended);
 }
 
+/* Its slots name nothing but garbage, which is owed nothing, and no code of the user's sees them any more. */
+static bool need_not_be_emptied(const struct wane__collection *c, const struct wane__suspect *s) {
+    uint64_t w = load_relaxed(&s->h->shared);
+    return c->dropped_in_all == 0 && (s->flags & WANE__SUSPECT_OUTSIDE) == 0 &&
+           wane__ends_simply(wane__type_of(w), w);
+}
+
 /* All slots before anything is freed: a slot names its target only as long as the block is not somebody else's. */
 bool wane__empty_garbage(struct wane__collection *c) {
     int64_t ended = wane__bytes_ended(c->r);
     for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
-        if ((s->flags & WANE__SUSPECT_GARBAGE) == 0)
+        if ((s->flags & WANE__SUSPECT_GARBAGE) == 0 || need_not_be_emptied(c, s))
             continue;
         empty(c, s->h);
         if (load_relaxed(&c->r->xdead) != NULL)
@@ -163,18 +172,93 @@ bool wane__empty_garbage(struct wane__collection *c) {
     return wane__no_suspect_left(c);
 }
 
+/*
+ * Objects of one page and one type whose end is only that of their memory, in a chain: neighbours in the table are neighbours in a
+ * page as a rule. They are GONE before the chain is freed: the child of a fork in between loses their blocks, and frees none twice.
+ */
+struct chain {
+    struct wane__collection *c;
+    const wane_type *type;
+    struct wane__page *page;
+    struct wane__header *first, *last;
+    uint32_t n;
+    size_t from; /* in the table */
+};
+
+/* At most so many: others wait for brackets. */
+#define CHAIN_MAX 256
+
+static void mark_gone(struct chain *k) {
+    for (size_t i = k->from; i < k->c->at; i++)
+        k->c->table.suspects[i].flags |= WANE__SUSPECT_GONE;
+    k->from = k->c->at;
+}
+
+/* Up to the suspect before the one that the step is at. */
+static void free_chain(struct chain *k) {
+    struct wane__record *r = k->c->r;
+    mark_gone(k);
+    compiler_barrier();
+    if (k->n == 0)
+        return;
+    wane__count_deaths(r, k->type, k->n, load_relaxed(&k->page->xblock_size));
+    wane__mark(&r->head);
+    wane__remote_free_chain(k->page, k->first, k->last, k->n);
+    wane__unmark(&r->head);
+    k->n = 0;
+}
+
+static bool fits(const struct chain *k, const wane_type *t, const struct wane__page *page) {
+    return k->n > 0 && k->n < CHAIN_MAX && k->type == t && k->page == page;
+}
+
+/* Whether freeing h would be the same as freeing a block of any other thread's. */
+static bool is_remote(const struct wane__record *r, const struct wane__page *page) {
+    return load_relaxed(&page->xheap) != wane__heap_key(&r->heap) && page->cls != WANE__CLASS_LARGE &&
+           load_relaxed(&wane__xheap_annotated) == 0;
+}
+
+static void end(struct chain *k, struct wane__header *h) {
+    struct wane__record *r = k->c->r;
+    struct wane__page *page = wane__page_of(h);
+    uint64_t w = load_relaxed(&h->shared) & ~WANE__LIVE;
+    wane_type *t = wane__type_of(w);
+    bool chained = wane__ends_simply(t, w) && is_remote(r, page);
+    if (k->n > 0 && !(chained && fits(k, t, page))) {
+        k->c->at--;
+        free_chain(k);
+        k->c->at++;
+    }
+    if (!chained) {
+        free_chain(k);
+        wane__bury(r, h);
+        wane__reap(r, true);
+        return;
+    }
+    store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
+    store_relaxed(&h->shared, w | WANE__FREED);
+    if (k->n == 0) {
+        k->type = t;
+        k->page = page;
+        k->last = h;
+    } else {
+        wane__link_set(h, k->first);
+    }
+    k->first = h;
+    k->n++;
+}
+
 bool wane__destroy_garbage(struct wane__collection *c) {
     int64_t ended = wane__bytes_ended(c->r);
+    struct chain k = {.c = c, .from = c->at};
     for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
-        if ((s->flags & WANE__SUSPECT_GARBAGE) == 0)
+        if ((s->flags & (WANE__SUSPECT_GARBAGE | WANE__SUSPECT_GONE)) != WANE__SUSPECT_GARBAGE)
             continue;
-        s->flags |= WANE__SUSPECT_GONE;
-        compiler_barrier(); /* the child of a fork destroys it again never, once at most */
-        wane__bury(c->r, s->h);
-        wane__reap(c->r, true);
-        if (c->deadline != 0 && wane__now() >= c->deadline)
-            break;
+        end(&k, s->h);
+        if (c->deadline != 0 && k.n == 0 && wane__now() >= c->deadline)
+            break; /* what the user's code did may have taken long */
     }
+    free_chain(&k);
     note_freed(c, ended);
     return wane__no_suspect_left(c);
 }

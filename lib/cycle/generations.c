@@ -35,7 +35,9 @@ static bool base_falls;        /* the deaths that the last one of these caused a
 static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
 static uint64_t last_took, last_end; /* the last collection */
 static uint64_t slices_took; /* of the collection that is open */
-static int64_t alive_before; /* tracked objects when it began */
+static struct wane__scope rest;  /* of the last collection in parts: it goes first */
+static int64_t alive_before; /* tracked objects when it, or its first part, began */
+static size_t found_so_far;  /* by its parts */
 static int64_t bytes_before;   /* the same of bytes */
 static struct wane__scope scope; /* of it */
 static uint64_t xlooked[WANE__DIRTY_LEFT + 1]; /* when the candidates of each dirty mark were last looked at */
@@ -44,7 +46,7 @@ static unsigned oldest_n;    /* collections of the oldest generation that came o
 static wane_gc_stats xstats[3];
 
 /* Parts of a young collection that are done without a look at other work. */
-#define PARTS_MAX 16
+#define PARTS_MAX 4
 
 /* Tracked objects that may always be made before anybody is held back. */
 #define ROOM_LEAST 500000
@@ -104,12 +106,13 @@ static void account(const struct wane__findings *f) {
     wane__tally(s->aborted, f->aborted ? 1 : 0);
     last_took = slices_took;
     last_end = now;
+    found_so_far += f->collected;
     if (f->rest)
         return;
-    survivors = alive_before - (int64_t)f->collected;
+    survivors = alive_before - (int64_t)found_so_far;
     for (int g = 0; g <= generation; g++)
         store_relaxed(&xlooked[g], now);
-    store_relaxed(&xnet_then, alive);
+    store_relaxed(&xnet_then, survivors < alive ? survivors : alive); /* what was born meanwhile is new */
     if (scope.bounded)
         return;
     for (int g = 1; g <= generation; g++)
@@ -129,8 +132,11 @@ static void account(const struct wane__findings *f) {
 static void begin(const struct wane__scope *what) {
     scope = *what;
     slices_took = 0;
-    alive_before = wane__tracked_alive();
-    bytes_before = wane__bytes_alive();
+    if (!rest.part) {
+        alive_before = wane__tracked_alive();
+        found_so_far = 0;
+        bytes_before = wane__bytes_alive();
+    }
     wane__collection_begin(what);
 }
 
@@ -276,9 +282,6 @@ static void lower_base(const struct wane__record *r) {
     base_falls = wane__queue_length(&r->kept) > 0 || wane__dead_waiting() > 0;
 }
 
-/* Of the last collection in parts: its rest goes first. */
-static struct wane__scope rest;
-
 static bool rest_due(struct wane__scope *ret) {
     *ret = rest;
     return rest.part;
@@ -292,10 +295,10 @@ static void collect_in_parts(struct wane__record *r, struct wane__scope *what) {
     bool more = true;
     for (unsigned part = 0; part < PARTS_MAX && more; part++) {
         more = collect_claimed(r, what).rest;
+        rest = *what;
+        rest.part = more;
         set_limit(true);
     }
-    rest = *what;
-    rest.part = more;
 }
 
 bool wane__collect_if_due(struct wane__record *r) {

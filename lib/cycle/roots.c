@@ -64,7 +64,7 @@ static bool pin(struct wane__header *h) {
     return wane__word_has(or_acq_rel(&h->shared, WANE__PINNED | WANE__WATCHED), WANE__LIVE); /* [order:count] */
 }
 
-static bool is_candidate(const struct wane__collection *c, const struct wane__header *h) {
+static inline bool is_candidate(const struct wane__collection *c, const struct wane__header *h) {
     return load_relaxed(&h->candidate) == 1 || (takes_left(c) && (load_relaxed(&h->age) & WANE__AGE_LEFT) != 0);
 }
 
@@ -73,11 +73,8 @@ static void un_pin(struct wane__collection *c, struct wane__header *h) {
         wane__bury(c->r, h);
 }
 
+/* h looks like a candidate. */
 static void add_root(struct wane__collection *c, struct wane__page *page, struct wane__header *h) {
-    if (!wane__word_has(load_acquire(&h->shared), WANE__LIVE))
-        return;
-    if (!c->what.full && !is_candidate(c, h))
-        return;
     uint8_t age = load_relaxed(&h->age);
     if ((age & 3) > c->what.generation) {
         store_relaxed(&wane__page_marks(page)->xdirty[age & 3], (uint8_t)1);
@@ -99,6 +96,16 @@ static void add_root(struct wane__collection *c, struct wane__page *page, struct
         store_relaxed(&h->age, (uint8_t)(age & ~WANE__AGE_LEFT));
 }
 
+static void add_roots_of(struct wane__collection *c, struct wane__page *page) {
+    struct wane__header *h = wane__page_block(page, 0);
+    size_t size = load_relaxed(&page->xblock_size);
+    for (unsigned n = wane__page_capacity(page); n > 0; n--) {
+        if ((c->what.full || is_candidate(c, h)) && wane__word_has(load_acquire(&h->shared), WANE__LIVE))
+            add_root(c, page, h);
+        h = (struct wane__header *)(void *)((char *)h + size);
+    }
+}
+
 static void note_pages(struct wane__collection *c) {
     wane__heap_walk_pages(note_page, c);
     wane__heavy();
@@ -106,7 +113,7 @@ static void note_pages(struct wane__collection *c) {
 }
 
 /* A part is as many as fit a processor's own cache with their tables. */
-#define PART 4096
+#define PART 16384
 
 /* The pages that were not walked keep their marks. */
 void wane__leave_roots(struct wane__collection *c) {
@@ -127,9 +134,7 @@ bool wane__find_roots(struct wane__collection *c) {
     if (!load_relaxed(&wane__xwalking))
         note_pages(c);
     while (c->at < c->pages_n && !enough(c) && (c->deadline == 0 || wane__now() < c->deadline)) {
-        struct wane__page *page = c->pages[c->at++];
-        for (unsigned i = 0; i < wane__page_capacity(page); i++)
-            add_root(c, page, wane__page_block(page, i));
+        add_roots_of(c, c->pages[c->at++]);
     }
     if (c->table.failed)
         c->at = 0; /* all are looked at again */

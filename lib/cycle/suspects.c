@@ -68,7 +68,7 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
     return number;
 }
 
-static void visit_tracing(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
+static inline void visit_tracing(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
     struct tracing *t = (struct tracing *)(void *)ops;
     struct wane__collection *c = t->c;
     for (size_t i = 0; i < n && !c->table.failed; i++) {
@@ -92,7 +92,7 @@ static void trace(struct wane__collection *c, uint32_t number) {
     struct wane__header *h = s->h;
     s->flags |= WANE__SUSPECT_TRACED;
     s->edges = (uint32_t)c->table.edges_n;
-    wane__visit_slots(wane__type_of(load_relaxed(&h->shared)), h, &t.ops);
+    wane__visit_quick(wane__type_of(load_relaxed(&h->shared)), h, &t.ops, visit_tracing);
 }
 
 bool wane__trace_roots(struct wane__collection *c) {

@@ -20,7 +20,8 @@ enum {
     WANE__SUSPECT_GARBAGE = 32, /* being destroyed */
     WANE__SUSPECT_FINAL = 64,   /* its finalizer is due */
     WANE__SUSPECT_WEAK = 128,   /* has weak references */
-    WANE__SUSPECT_KEEP = 256    /* of a type that is not collected */
+    WANE__SUSPECT_KEEP = 256,   /* of a type that is not collected */
+    WANE__SUSPECT_OUTSIDE = 512 /* a slot names what is no suspect */
 };
 
 struct wane__suspect {
@@ -37,6 +38,8 @@ struct wane__table {
     size_t n, room;
     uint32_t *edges;
     size_t edges_n, edges_room;
+    uint32_t *old_edges; /* of the tracing before: where the slots most likely lead now */
+    size_t old_room;
     struct wane__page **pages; /* that have a side array */
     size_t pages_n, pages_room;
     bool failed; /* memory ran out: the collection is given up */
@@ -51,14 +54,43 @@ static inline uint32_t wane__table_find(const struct wane__header *h) {
     return side == NULL ? WANE__NO_SUSPECT : side[wane__page_index(page, h)] - 1;
 }
 
+/* Makes room for any list of as many elements; false: memory is out, nothing changed. */
+bool wane__vector_grow_slow(void **items, size_t *room, size_t size);
+static inline bool wane__vector_grow(void **items, size_t *room, size_t n, size_t size) {
+    return likely(n < *room) || wane__vector_grow_slow(items, room, size);
+}
+
+/* A page's side array, made if need be; NULL: memory is out. */
+uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page);
+
 /* Adds h, which is pinned. Returns its number, or NO_SUSPECT when memory is out (`failed` is set). */
-uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint16_t flags);
+static inline uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint16_t flags) {
+    struct wane__page *page = wane__page_of(h);
+    uint32_t *side = load_relaxed(&page->side);
+    if (unlikely(side == NULL))
+        side = wane__table_side_slow(t, page);
+    if (unlikely(side == NULL || t->n >= WANE__NO_SUSPECT - 1 ||
+                 !wane__vector_grow((void **)&t->suspects, &t->room, t->n, sizeof *t->suspects))) {
+        t->failed = true;
+        return WANE__NO_SUSPECT;
+    }
+    t->suspects[t->n] = (struct wane__suspect){.h = h, .flags = flags};
+    compiler_barrier(); /* the child of a fork finds whole entries */
+    uint32_t number = (uint32_t)t->n++;
+    side[wane__page_index(page, h)] = number + 1;
+    return number;
+}
 
 /* Adds an edge to the suspect whose edges are being recorded. */
-void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uint32_t to);
-
-/* Makes room for any list of as many elements; false: memory is out, nothing changed. */
-bool wane__vector_grow(void **items, size_t *room, size_t n, size_t size);
+static inline void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uint32_t to) {
+    if (unlikely(t->edges_n >= UINT32_MAX ||
+                 !wane__vector_grow((void **)&t->edges, &t->edges_room, t->edges_n, sizeof *t->edges))) {
+        t->failed = true;
+        return;
+    }
+    t->edges[t->edges_n++] = to;
+    from->edges_n++;
+}
 
 void wane__table_fork_prepare(void);
 void wane__table_fork_release(void);

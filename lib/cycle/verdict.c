@@ -47,7 +47,6 @@ static void count(struct wane__collection *c, struct wane__suspect *s) {
         wane__revoke_end(c->r, h);
     s->count = (uint32_t)wane__word_count(load_seq_cst(&h->shared)); /* [order:count] */
     s->inner = 0;
-    s->edges_n = 0;
 }
 
 /* Steps 3 and 4, first half: no slot is read again before all counts were. */
@@ -75,48 +74,86 @@ struct counting {
     struct wane__visit_ops ops;
     struct wane__collection *c;
     uint32_t from;
+    const uint32_t *hint, *hint_end; /* edges of `from` in the tracing before */
 };
 
-static void visit_counting(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
+/* The suspect that h is: as a rule the one that the same slot led to before. */
+static inline uint32_t find(struct counting *k, const struct wane__header *h) {
+    if (likely(k->hint < k->hint_end)) {
+        uint32_t to = *k->hint++;
+        if (likely(k->c->table.suspects[to].h == h))
+            return to;
+    }
+    return wane__table_find(h);
+}
+
+static inline void visit_counting(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
     struct counting *k = (struct counting *)(void *)ops;
     struct wane__table *t = &k->c->table;
     for (size_t i = 0; i < n; i++) {
         void *obj = load_acquire(&s[i].wane__target); /* [order:slot] */
         if (obj == NULL)
             continue;
-        uint32_t to = wane__table_find(wane__header_of(obj));
-        if (to == WANE__NO_SUSPECT || !wane__in_doubt(&t->suspects[to]))
+        uint32_t to = find(k, wane__header_of(obj));
+        if (unlikely(to == WANE__NO_SUSPECT || !wane__in_doubt(&t->suspects[to]))) {
+            t->suspects[k->from].flags |= WANE__SUSPECT_OUTSIDE;
             continue;
+        }
         t->suspects[to].inner++;
         wane__table_add_edge(t, &t->suspects[k->from], to);
     }
+}
+
+static void trace(struct counting *k, uint32_t number) {
+    struct wane__table *t = &k->c->table;
+    struct wane__suspect *s = &t->suspects[number];
+    k->from = number;
+    k->hint = t->old_edges + s->edges;
+    k->hint_end = k->hint + s->edges_n;
+    s->edges = (uint32_t)t->edges_n;
+    s->edges_n = 0;
+    s->flags &= (uint16_t)~WANE__SUSPECT_OUTSIDE;
+    wane__visit_quick(wane__type_of(load_relaxed(&s->h->shared)), s->h, &k->ops, visit_counting);
+}
+
+/* What was recorded so far becomes the hints of the next tracing. */
+bool wane__begin_tracing(struct wane__collection *c) {
+    struct wane__table *t = &c->table;
+    uint32_t *edges = t->edges;
+    size_t room = t->edges_room;
+    t->edges = t->old_edges;
+    t->edges_room = t->old_room;
+    t->old_edges = edges;
+    t->old_room = room;
+    t->edges_n = 0;
+    c->dropped_in_all = 0;
+    return true;
 }
 
 /* Step 4, second half: units end in between, and slots before counts would count an edge that is gone. */
 bool wane__trace_again(struct wane__collection *c) {
     struct wane__table *t = &c->table;
     struct counting k = {.ops.slots = visit_counting, .c = c};
-    if (c->at == 0)
-        t->edges_n = 0;
     while (c->at < t->n && !t->failed && wane__in_time(c)) {
         wane_guard_enter();
         for (size_t end = c->at + WANE__SPAN; c->at < end && c->at < t->n; c->at++) {
-            struct wane__suspect *s = &t->suspects[c->at];
-            if (!wane__in_doubt(s))
-                continue;
-            k.from = (uint32_t)c->at;
-            s->edges = (uint32_t)t->edges_n;
-            wane__visit_slots(wane__type_of(load_relaxed(&s->h->shared)), s->h, &k.ops);
+            if (wane__in_doubt(&t->suspects[c->at]))
+                trace(&k, (uint32_t)c->at);
         }
         wane_guard_leave();
     }
     return c->at >= t->n || t->failed;
 }
 
+/* Looks at brackets, which last for some nanoseconds, before it sleeps for them. */
+#define LOOKS 64
+
 bool wane__await_grace(struct wane__collection *c) {
     if (c->at == 0)
         c->grace = wane__grace_want();
     c->at = 1;
+    for (unsigned look = 0; look < LOOKS && wane__grace_ended() <= c->grace; look++)
+        wane__grace_step();
     while (wane__grace_ended() <= c->grace) {
         wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
         wane__record_reap_late();
@@ -136,6 +173,7 @@ bool wane__await_grace(struct wane__collection *c) {
 static void drop(struct wane__collection *c, struct wane__suspect *s) {
     s->flags |= WANE__SUSPECT_HELD;
     c->dropped++;
+    c->dropped_in_all++;
     wane__list_add(c, (uint32_t)(s - c->table.suspects));
 }
 

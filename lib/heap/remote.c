@@ -31,16 +31,18 @@ bool wane__remote_return(struct wane__heap *heap, struct wane__link *first, stru
     return alone;
 }
 
-void wane__remote_free(struct wane__page *page, struct wane__header *h) {
-    uint32_t offset = (uint32_t)((uintptr_t)h & (WANE__PAGE_SIZE - 1));
+void wane__remote_free_chain(struct wane__page *page, struct wane__header *first, struct wane__header *last, uint32_t n) {
+    uint32_t offset = (uint32_t)((uintptr_t)first & (WANE__PAGE_SIZE - 1));
     uint32_t old = load_relaxed(&page->xremote), new;
     do {
-        wane__link_set(h, wane__remote_first(page, old));
-        new = ((old & ~WANE__REMOTE_OFFSET) + WANE__REMOTE_COUNT_ONE) | offset | WANE__REMOTE_NOTIFIED;
+        wane__link_set(last, wane__remote_first(page, old));
+        new = ((old & ~WANE__REMOTE_OFFSET) + n * WANE__REMOTE_COUNT_ONE) | offset | WANE__REMOTE_NOTIFIED;
     } while (!cas_weak_acq_rel(&page->xremote, &old, new)); /* [order:remote] */
     if ((old & WANE__REMOTE_NOTIFIED) == 0)
         notify(page);
 }
+
+void wane__remote_free(struct wane__page *page, struct wane__header *h) { wane__remote_free_chain(page, h, h, 1); }
 
 void wane__remote_pass(struct wane__page *page) {
     uint32_t word = load_relaxed(&page->xremote);

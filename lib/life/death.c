@@ -336,10 +336,7 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
         else
             others[others_n++] = wane__header_of(obj);
     }
-    if (wane__type_has(t, WANE__TRAIT_TRACKED))
-        wane__tally(r->xtracked_deaths, 1);
-    wane__tally(r->xdeaths, 1);
-    wane__tally(r->xdeath_bytes, wane__heap_block_size(h));
+    wane__count_deaths(r, t, 1, wane__heap_block_size(h));
     store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
     store_relaxed(&h->shared, w | WANE__FREED);        /* LIVE is gone: nobody else writes the word but in vain */
     wane__heap_free(&r->heap, h);
@@ -352,11 +349,6 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
         wane__let_go(r, others[i], may_call, "death of its referrer");
 }
 
-/* Weak references, and sanitizers that want to be told, make it less simple. */
-static bool is_simple(const wane_type *t, uint64_t w) {
-    return (t->wane__private[WANE__TYPE_TRAITS] & (WANE__TRAIT_SIMPLE | WANE__TRAIT_LIBRARY)) == WANE__TRAIT_SIMPLE &&
-           !wane__word_has(w, WANE__WEAKREFD) && __tsan_release == NULL;
-}
 
 void wane__reap(struct wane__record *r, bool may_call) {
     may_call = may_call && wane__may_call(r);
@@ -374,7 +366,7 @@ void wane__reap(struct wane__record *r, bool may_call) {
         struct wane__header *h = (struct wane__header *)(void *)dead;
         uint64_t w = load_relaxed(&h->shared);
         wane_type *t = wane__type_of(w);
-        if (likely(is_simple(t, w)))
+        if (likely(wane__ends_simply(t, w)))
             destroy_simple(r, t, h, w, may_call);
         else if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(t, WANE__TRAIT_CALLS)))
             hand_over(r, h);

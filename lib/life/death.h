@@ -25,6 +25,23 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call,
 /* Puts h, which is dead and nobody's, among r's dead. */
 void wane__bury(struct wane__record *r, struct wane__header *h);
 
+/*
+ * Whether the end of an object is nothing but the end of its memory, once nobody is owed what its slots name. Weak
+ * references, and sanitizers that want to be told, make it less simple.
+ */
+static inline bool wane__ends_simply(const wane_type *t, uint64_t w) {
+    return (t->wane__private[WANE__TYPE_TRAITS] & (WANE__TRAIT_SIMPLE | WANE__TRAIT_LIBRARY)) == WANE__TRAIT_SIMPLE &&
+           !wane__word_has(w, WANE__WEAKREFD) && __tsan_release == NULL;
+}
+
+/* n objects of t died, of block_size bytes each. */
+static inline void wane__count_deaths(struct wane__record *r, const wane_type *t, size_t n, size_t block_size) {
+    if (wane__type_has(t, WANE__TRAIT_TRACKED))
+        wane__tally(r->xtracked_deaths, n);
+    wane__tally(r->xdeaths, n);
+    wane__tally(r->xdeath_bytes, n * block_size);
+}
+
 /* Destroys r's dead, and all that dies of it. */
 void wane__reap(struct wane__record *r, bool may_call);
 

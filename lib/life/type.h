@@ -60,6 +60,19 @@ struct wane__visit_ops {
 /* Hands all slots of an object to ops, those of `trace` inside a guard. */
 void wane__visit_slots(wane_type *t, struct wane__header *h, struct wane__visit_ops *ops);
 
+/* The same for loops over many objects: `slots` is ops->slots, known where it is called, for the slots at fixed offsets. */
+static inline __attribute__((always_inline)) void
+wane__visit_quick(wane_type *t, struct wane__header *h, struct wane__visit_ops *ops,
+                  void (*slots)(struct wane__visit_ops *v, wane_slot *s, size_t n)) {
+    if (unlikely((t->flags & WANE_TYPE_EXTRA_SLOTS) != 0 || t->trace != NULL)) {
+        wane__visit_slots(t, h, ops);
+        return;
+    }
+    char *payload = wane__payload_of(h);
+    for (size_t i = 0, n = t->wane__private[WANE__TYPE_SLOTS_N]; i < n; i++)
+        slots(ops, (wane_slot *)(void *)(payload + t->slots[i]), 1);
+}
+
 void wane__type_fork_prepare(void);
 void wane__type_fork_release(void);
 
