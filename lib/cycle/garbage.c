@@ -218,25 +218,7 @@ static bool is_remote(const struct wane__record *r, const struct wane__page *pag
            load_relaxed(&wane__xheap_annotated) == 0;
 }
 
-static void end(struct chain *k, struct wane__header *h) {
-    struct wane__record *r = k->c->r;
-    struct wane__page *page = wane__page_of(h);
-    uint64_t w = load_relaxed(&h->shared) & ~WANE__LIVE;
-    wane_type *t = wane__type_of(w);
-    bool chained = wane__ends_simply(t, w) && is_remote(r, page);
-    if (k->n > 0 && !(chained && fits(k, t, page))) {
-        k->c->at--;
-        free_chain(k);
-        k->c->at++;
-    }
-    if (!chained) {
-        free_chain(k);
-        wane__bury(r, h);
-        wane__reap(r, true);
-        return;
-    }
-    store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
-    store_relaxed(&h->shared, w | WANE__FREED);
+static void add_to_chain(struct chain *k, const wane_type *t, struct wane__page *page, struct wane__header *h) {
     if (k->n == 0) {
         k->type = t;
         k->page = page;
@@ -246,6 +228,36 @@ static void end(struct chain *k, struct wane__header *h) {
     }
     k->first = h;
     k->n++;
+}
+
+/* The slots of an object that ends simply are not looked at: they may still name garbage that is gone. */
+static void end(struct chain *k, struct wane__header *h) {
+    struct wane__record *r = k->c->r;
+    struct wane__page *page = wane__page_of(h);
+    uint64_t w = load_relaxed(&h->shared) & ~WANE__LIVE;
+    wane_type *t = wane__type_of(w);
+    bool simply = wane__ends_simply(t, w), chained = simply && is_remote(r, page);
+    if (k->n > 0 && !(chained && fits(k, t, page))) {
+        k->c->at--;
+        free_chain(k);
+        k->c->at++;
+    }
+    if (simply) {
+        store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
+        store_relaxed(&h->shared, w | WANE__FREED);
+    }
+    if (chained) {
+        add_to_chain(k, t, page, h);
+        return;
+    }
+    free_chain(k); /* nothing but that h is GONE */
+    if (simply) {
+        wane__count_deaths(r, t, 1, wane__heap_block_size(h));
+        wane__free_block(r, h);
+    } else {
+        wane__bury(r, h);
+        wane__reap(r, true);
+    }
 }
 
 bool wane__destroy_garbage(struct wane__collection *c) {

@@ -53,6 +53,50 @@ static struct node *ring_new(size_t size, enum way way) {
     return first;
 }
 
+// Objects whose end is only that of their memory: no `destroy`. By the thread that made them and by
+// another; some also refer to what lives.
+
+struct plain {
+    wane_slot next, other;
+};
+static wane_type plain_type = {
+    .name = "plain", .size = sizeof(struct plain), .slots = WANE_SLOTS(struct plain, next, other)};
+
+static void *drop_plain_rings(void *living) {
+    for (size_t i = 0; i < 3000; i++) {
+        struct plain *first = wane_new(&plain_type), *last = first;
+        for (size_t k = 0; k < i % 4; k++) {
+            struct plain *p = wane_new(&plain_type);
+            CHECK(p != NULL);
+            wane_slot_init(&last->next, p);
+            last = p;
+        }
+        if (i % 3 == 0) {
+            wane_slot_store(&last->other, living);
+        }
+        wane_slot_give(&last->next, first);
+    }
+    return NULL;
+}
+
+TEST(rings_that_need_no_destroy) {
+    for (int way = 0; way < 4; way++) {
+        wane_gc_disable();
+        struct plain *living = wane_new(&plain_type);
+        wane_slot_store(&living->other, living);
+        if (way % 2 == 0) {
+            drop_plain_rings(living);
+        } else {
+            api_elsewhere(drop_plain_rings, living);
+        }
+        CHECK_EQ_UINT(wane_gc_collect(way < 2 ? 0 : 2), 7500);
+        CHECK_EQ_UINT(wane_refcount(living), 2);
+        wane_release(living);
+        CHECK_EQ_UINT(wane_gc_collect(2), 1);
+        CHECK_EQ_UINT(api_stats().live_objects, 0);
+    }
+}
+
 TEST(rings) {
     static const size_t sizes[] = {1, 2, 3, 10, 1000, 5000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
