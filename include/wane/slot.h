@@ -35,7 +35,11 @@ WANE_INLINE void *wane_slot_load(wane_slot *s) {
     return wane__likely(counted) ? obj : wane__slot_load_slow(s);
 }
 
-/* What the slot refers to, borrowed: valid inside the guard that the caller is in. Wait-free. */
+/*
+ * What the slot refers to, borrowed: valid inside the guard that the caller is in. Wait-free. Without a guard it is valid
+ * while a lock of the program's keeps the slot as it is: when each change of it, by whomever, is made under that lock, and
+ * what the slot is in stays. It ends with the lock, and with the holder's own change of the slot.
+ */
 WANE_INLINE void *wane_slot_peek(wane_slot *s) {
     return wane__load_acquire(&s->wane__target); /* [order:slot] */
 }

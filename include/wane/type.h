@@ -77,7 +77,11 @@ struct wane_type {
 /* Ends a list of offsets that is written by hand. */
 #define WANE_SLOTS_END ((size_t)-1)
 
-/* The list of offsets of up to 32 slots: WANE_SLOTS(struct node, left, right). For initialisers of static types. */
+/*
+ * The list of offsets of up to 32 slots: WANE_SLOTS(struct node, left, right). For initialisers of static types; in C at
+ * file scope only: inside a function the list would end with the call. There name a static array that ends with
+ * WANE_SLOTS_END.
+ */
 #ifdef __cplusplus
 #define WANE_SLOTS(type, ...) (wane__slots<WANE__EACH(type, __VA_ARGS__)>::list)
 #else
