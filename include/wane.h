@@ -44,7 +44,8 @@
  *
  * (1) Lock-free, except that a thread which has deferred more than `deferred_bytes` waits up to `stall_limit_us`,
  *     never inside a guard; wane_new of a tracked type waits likewise while garbage is far ahead of the collector.
- *     Both are counted as stalls.
+ *     Both are counted as stalls. Outside a guard wane_new waits for empty memory to be given back before it says
+ *     that there is none.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
  *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
  *     the library's, and before the outermost call returns.

@@ -65,7 +65,7 @@ typedef struct wane_stats {
     uint64_t stalls;           /* waits imposed on threads that did not ask to wait */
     uint64_t stall_ns_max;
     uint64_t stall_ns_total;
-    uint64_t overruns;         /* waits that ended without the bound being met */
+    uint64_t overruns;         /* how often a thread went on over the byte bound: after such a wait, or where it may not wait */
     uint64_t oldest_guard_ns;  /* age of the oldest open guard, as the collector saw it; 0: none that anybody waits for */
     uint64_t collector_cpu_ns; /* CPU time of the library's thread */
     uint64_t stall_histogram[WANE_STALL_BUCKETS]; /* bucket i: stalls of 2^i to 2^(i+1) - 1 ns */

@@ -30,8 +30,8 @@ static void add_record(wane_stats *s, struct sums *sums, struct wane__record *r)
     sums->death_bytes += load_acquire(&r->xdeath_bytes);
     s->deferred_pending += wane__units_waiting(r);
     s->deferred_bytes += wane__bytes_waiting(r);
+    s->revocations += load_relaxed(&r->xrevocations); /* before merges, of which they are some */
     s->merges += load_relaxed(&r->xmerges);
-    s->revocations += load_relaxed(&r->xrevocations);
     s->stalls += load_relaxed(&r->xstalls);
     s->stall_ns_total += load_relaxed(&r->xstall_ns_total);
     s->overruns += load_relaxed(&r->xoverruns);

@@ -23,21 +23,28 @@ static uint64_t merged_word(uint64_t w, uint64_t n) {
     return to | count << WANE__COUNT_SHIFT;
 }
 
-void wane__revoke_end(struct wane__record *r, struct wane__header *h) {
+/* False: nothing happened, it was merged. */
+static bool merge(struct wane__record *r, struct wane__header *h) {
     uint64_t local = load_relaxed(&h->local);
     uint64_t w = load_acquire(&h->shared);
     do {
         if (wane__word_has(w, WANE__MERGED | WANE__IMMORTAL))
-            return;
+            return false;
     } while (!cas_weak_acq_rel(&h->shared, &w, merged_word(w, local))); /* [order:count] */
     wane__tally(r->xmerges, 1);
+    return true;
+}
+
+void wane__revoke_end(struct wane__record *r, struct wane__header *h) {
+    if (merge(r, h))
+        wane__tally(r->xrevocations, 1);
 }
 
 /* The owner itself, in its bracket: no waiting is needed. */
 static void merge_own(struct wane__record *r, struct wane__header *h) {
     store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
     wane__tsan_release(&h->shared);
-    wane__revoke_end(r, h);
+    (void)merge(r, h);
 }
 
 enum wane__revoke wane__revoke_begin(struct wane__record *r, struct wane__header *h, uint32_t *owner) {
@@ -47,7 +54,6 @@ enum wane__revoke wane__revoke_begin(struct wane__record *r, struct wane__header
     wane__pause();
     if (o != WANE__OWNER_NONE && cas_acq_rel(&h->owner, &o, (uint16_t)WANE__OWNER_NONE)) {
         *owner = o;
-        wane__tally(r->xrevocations, 1);
         return WANE__REVOKE_BEGUN;
     }
     uint64_t w = load_acquire(&h->shared);

@@ -12,6 +12,7 @@
 #include "life/apply.h"
 #include "life/growth.h"
 #include "life/type.h"
+#include "thread/grace.h"
 #include "thread/wake.h"
 
 static void *fail(int error) {
@@ -42,6 +43,26 @@ static struct wane__header *allocate(struct wane__record *r, const wane_type *t,
     return likely(h != NULL) ? h : fail(ENOMEM);
 }
 
+static bool wait_for_brackets(void *arg) {
+    (void)arg;
+    return wane__bracket_wait();
+}
+
+/*
+ * Before memory is said to be out, all that is empty is made free: pages of other classes and threads, and those that the
+ * library's thread has in its hands just now. Not inside a guard, where nothing is waited for.
+ */
+static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wane__record *r, const wane_type *t,
+                                                                       size_t extra) {
+    if (errno != ENOMEM || r->head.nest > 0)
+        return NULL;
+    wane__heap_shed(&r->heap);
+    wane__collector_lock();
+    (void)wane__heap_trim(wait_for_brackets, NULL);
+    wane__collector_unlock();
+    return allocate(r, t, extra);
+}
+
 static struct wane__header *born(struct wane__record *r, const wane_type *t, struct wane__header *h) {
     const uintptr_t *p = t->wane__private;
     uint64_t first = p[WANE__TYPE_FIRST], word = p[WANE__TYPE_BIRTH];
@@ -59,6 +80,7 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
         wane__tally(r->xbirths, 1);
         wane__tally(r->xbirth_bytes, wane__heap_block_size(h));
     }
+    wane__tsan_release(&r->head.bracket); /* for who takes over the heap, should the thread end without being seen to */
     return h;
 }
 
@@ -80,6 +102,8 @@ static void *new_slow(wane_type *t, size_t extra) {
     if (load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0 && wane__type_register(t) == 0)
         return fail(ENOSPC);
     struct wane__header *h = allocate(r, t, extra);
+    if (unlikely(h == NULL))
+        h = allocate_at_last(r, t, extra);
     return h == NULL ? NULL : grew(r, t, extra, born(r, t, h));
 }
 
@@ -90,6 +114,8 @@ static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
     if (wane__type_has(t, WANE__TRAIT_TRACKED))
         wane__hold_birth(r);
     struct wane__header *h = allocate(r, t, extra);
+    if (unlikely(h == NULL))
+        h = allocate_at_last(r, t, extra);
     return likely(h != NULL) ? grew(r, t, extra, born(r, t, h)) : NULL;
 }
 

@@ -221,8 +221,9 @@ void wane__record_reap_late(void) {
     WANE__EACH_RECORD(r) {
         if (load_relaxed(&r->xstate) == WANE__RECORD_LATE && syscall(SYS_tgkill, getpid(), r->tid, 0) != 0 &&
             errno == ESRCH) {
-            wane__tsan_acquire(&r->head.bracket); /* the thread's last one came before its end */
-            wane__tsan_acquire(&r->head.guard);
+            wane__tsan_acquire(&r->head.bracket); /* released at the end of its brackets and births, */
+            wane__tsan_acquire(&r->head.guard);   /* its guards, */
+            wane__tsan_acquire(&r->xapplying);    /* and when it had worked on a queue */
             wane__heap_abandon(&r->heap);
             release_record_locked(r);
         }
