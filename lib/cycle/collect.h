@@ -51,6 +51,7 @@ struct wane__collection {
     size_t pages_n, pages_room;
     uint32_t *list; /* of suspects: work lists of several steps */
     size_t list_n, list_room;
+    size_t list_first; /* where it is taken from in order */
     size_t roots_n; /* the first suspects of the table */
     size_t effort;  /* suspects that may still be traced for the undecided ones */
 
@@ -135,6 +136,13 @@ static inline struct wane__suspect *wane__next_suspect(struct wane__collection *
     if (c->at >= c->table.n || c->table.failed || !wane__in_time(c))
         return NULL;
     return &c->table.suspects[c->at++];
+}
+
+/* The same for steps that write the object's header, which is far away as a rule. */
+static inline struct wane__suspect *wane__next_object(struct wane__collection *c) {
+    if (c->at + 16 < c->table.n)
+        __builtin_prefetch(c->table.suspects[c->at + 16].h, 1);
+    return wane__next_suspect(c);
 }
 
 static inline bool wane__no_suspect_left(const struct wane__collection *c) {

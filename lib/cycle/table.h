@@ -63,6 +63,15 @@ static inline bool wane__vector_grow(void **items, size_t *room, size_t n, size_
 /* A page's side array, made if need be; NULL: memory is out. */
 uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page);
 
+/* h is about to be looked for, and pinned. */
+static inline void wane__table_prefetch(const struct wane__header *h) {
+    const struct wane__page *page = wane__page_of(h);
+    const uint32_t *side = load_relaxed(&page->side);
+    __builtin_prefetch(h, 1);
+    if (likely(side != NULL))
+        __builtin_prefetch(&side[wane__page_index(page, h)], 1);
+}
+
 /* Adds h, which is pinned. Returns its number, or NO_SUSPECT when memory is out (`failed` is set). */
 static inline uint32_t wane__table_add(struct wane__table *t, struct wane__header *h, uint16_t flags) {
     struct wane__page *page = wane__page_of(h);

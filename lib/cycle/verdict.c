@@ -202,7 +202,7 @@ static void note_traits(struct wane__collection *c, struct wane__suspect *s, uin
 bool wane__acquit(struct wane__collection *c) {
     if (c->at == 0)
         c->finals = c->weaks = c->keeps = 0;
-    for (struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
+    for (struct wane__suspect *s; (s = wane__next_object(c)) != NULL;) {
         if (!wane__in_doubt(s))
             continue;
         uint64_t w = load_acquire(&s->h->shared); /* [order:count] */
