@@ -25,6 +25,12 @@ enum wane__drop {
  */
 enum wane__drop wane__drop_unit(struct wane__record *r, struct wane__header *h, bool final_ok, const char *operation);
 
+/*
+ * What a subtraction from the count of a merged object without a finalizer due did, by the word that it returned: DROPPED
+ * or DIED. In the same bracket.
+ */
+enum wane__drop wane__drop_counted(struct wane__header *h, uint64_t before, const char *operation);
+
 /* Takes one unit; the caller holds or borrows one. In the caller's bracket. */
 void wane__take_unit_marked(struct wane__record *r, struct wane__header *h, const char *operation);
 /* The same in a bracket of its own. */

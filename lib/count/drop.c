@@ -74,6 +74,14 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
     }
 }
 
+enum wane__drop wane__drop_counted(struct wane__header *h, uint64_t before, const char *operation) {
+    if (wane__word_has(before, WANE__IMMORTAL))
+        return WANE__DROPPED;
+    if (wane__word_count(before) == 0 || !wane__word_has(before, WANE__LIVE))
+        wane__fatal_dead(h, operation);
+    return wane__word_count(before) == 1 ? bury(h) : WANE__DROPPED;
+}
+
 /* Merged: the shared count is the whole one. Returns false to be called again with the word that is there now. */
 static bool drop_merged(struct wane__header *h, uint64_t *w, bool final_ok, const char *operation,
                         enum wane__drop *ret) {
@@ -96,13 +104,7 @@ static bool drop_merged(struct wane__header *h, uint64_t *w, bool final_ok, cons
     *ret = WANE__DROPPED;
     if (final_due)
         return cas_weak_acq_rel(&h->shared, w, *w - WANE__COUNT_ONE); /* [order:count] */
-    uint64_t before = sub_acq_rel(&h->shared, WANE__COUNT_ONE); /* [order:count] */
-    if (wane__word_has(before, WANE__IMMORTAL))
-        return true;
-    if (wane__word_count(before) == 0 || !wane__word_has(before, WANE__LIVE))
-        wane__fatal_dead(h, operation);
-    if (wane__word_count(before) == 1)
-        *ret = bury(h);
+    *ret = wane__drop_counted(h, sub_acq_rel(&h->shared, WANE__COUNT_ONE), operation); /* [order:count] */
     return true;
 }
 

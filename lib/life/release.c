@@ -54,20 +54,48 @@ static bool quick_death(struct wane__record *r, struct wane__header *h) {
     return dies;
 }
 
-/* A unit that is not the last one, by a thread that is not the owner. */
-static inline bool quick_drop(struct wane__thread *t, struct wane__header *h) {
-    wane__bracket_enter(t);
-    wane__pause();
-    uint64_t w = load_acquire(&h->shared); /* [order:count] */
-    uint64_t least = wane__word_has(w, WANE__MERGED) ? 2 * WANE__COUNT_ONE : WANE__COUNT_ONE;
-    bool done = (w & (WANE__LIVE | WANE__IMMORTAL | WANE__FINAL_DUE)) == WANE__LIVE &&
-                (w & WANE__COUNT_MASK) >= least && load_relaxed(&h->candidate) != 0 &&
-                cas_acq_rel(&h->shared, &w, w - WANE__COUNT_ONE); /* [order:count] */
-    wane__bracket_leave(t);
-    return done;
+static __attribute__((noinline)) void release_any(struct wane__header *h) { release(h, "wane_release"); }
+
+/* The subtraction returned something odd. In the bracket, which ends here. */
+static __attribute__((noinline)) void drop_odd(struct wane__record *r, struct wane__header *h, uint64_t before) {
+    enum wane__drop result = wane__drop_counted(h, before, "wane_release");
+    if (result == WANE__DIED)
+        wane__bury(r, h);
+    wane__bracket_leave(&r->head);
+    if (result == WANE__DIED)
+        wane__reap(r, true);
 }
 
-static __attribute__((noinline)) void release_any(struct wane__header *h) { release(h, "wane_release"); }
+/*
+ * A unit of a merged object whose finalizer is not due, which it stays, and that is not the last one as it seems: by
+ * subtraction, which unlike a compare-and-swap need not wait for the load. Nothing is saved on the stack here, because
+ * what is read back after a locked instruction waits for it: hence calls at the end only.
+ */
+static inline void drop_counted(struct wane__record *r, struct wane__header *h) {
+    uint64_t before = sub_acq_rel(&h->shared, WANE__COUNT_ONE); /* [order:count] */
+    if (likely(wane__word_count(before) > 1))
+        wane__bracket_leave(&r->head);
+    else
+        drop_odd(r, h, before);
+}
+
+/* A unit that is not the last one, by a thread that is not the owner. */
+static inline void quick_drop(struct wane__record *r, struct wane__header *h) {
+    const uint64_t flags = WANE__LIVE | WANE__MERGED | WANE__IMMORTAL | WANE__FINAL_DUE;
+    wane__bracket_enter(&r->head);
+    wane__pause();
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    bool marked = load_relaxed(&h->candidate) != 0;
+    if (likely((w & flags) == (WANE__LIVE | WANE__MERGED) && wane__word_count(w) > 1 && marked)) {
+        drop_counted(r, h);
+        return;
+    }
+    bool done = (w & flags) == WANE__LIVE && wane__word_count(w) > 0 && marked &&
+                cas_acq_rel(&h->shared, &w, w - WANE__COUNT_ONE); /* [order:count] */
+    wane__bracket_leave(&r->head);
+    if (unlikely(!done))
+        release_any(h);
+}
 
 static __attribute__((noinline)) void release_others(struct wane__record *r, struct wane__header *h) {
     if (!quick_death(r, h))
@@ -91,8 +119,8 @@ void wane__release_slow(void *obj) {
         release_any(h);
     } else if (load_relaxed(&h->owner) == match) { /* nobody else makes this thread an owner */
         release_own((struct wane__record *)(void *)t, h);
-    } else if (unlikely(!quick_drop(t, h))) {
-        release_any(h);
+    } else {
+        quick_drop((struct wane__record *)(void *)t, h);
     }
 }
 
