@@ -49,19 +49,22 @@ static bool anything_to_do(void) {
 
 static bool anything_or_candidates(void) { return anything_to_do() || wane__age_delay() >= 0; }
 
+/* A wake ends the quiet: a program that makes tracked objects wakes us at each sleep, and for both that costs a system call. */
 static void rest(bool did) {
     static unsigned quiet; /* collector thread only */
+    int64_t delay = wane__option(trim_delay_ms) * 1000000;
     if (did || queues_hold_anything() || wane__growth_due()) {
         quiet = 0;
         wane__nap(did ? NAP_SHORT_NS : NAP_LONG_NS);
     } else if (quiet++ < QUIET_ROUNDS) {
         wane__nap(NAP_LONG_NS);
     } else if (more_to_give_back) {
-        int64_t delay = wane__option(trim_delay_ms) * 1000000;
-        wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS);
+        if (wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS))
+            quiet = 0;
     } else {
-        int64_t delay = wane__age_delay();
-        wane__sleep(delay < 0 ? anything_or_candidates : anything_to_do, delay);
+        delay = wane__age_delay();
+        if (wane__sleep(delay < 0 ? anything_or_candidates : anything_to_do, delay))
+            quiet = 0;
     }
 }
 

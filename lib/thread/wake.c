@@ -58,7 +58,7 @@ void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell)
  */
 #define UNSURE_NS 10000000
 
-void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
+bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__ASLEEP);
     store_relaxed(&wane__xidle, limit_ns < 0);
     wane__heavy();
@@ -73,7 +73,7 @@ void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
             break;
     }
     store_relaxed(&wane__xidle, false);
-    store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
+    return swap_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE) != WANE__ASLEEP;
 }
 
 static pthread_mutex_t collector = PTHREAD_MUTEX_INITIALIZER;

@@ -46,8 +46,8 @@ void wane__hurry(void);
 
 /* The collector thread: naps for up to limit_ns, without announcing: work does not end it. */
 void wane__nap(int64_t limit_ns);
-/* Sleeps until there is work, or for limit_ns (negative: no limit), after announcing it and looking again. */
-void wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns);
+/* Sleeps until there is work, or for limit_ns (negative: no limit), after announcing it and looking again. True: woken. */
+bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns);
 
 /*
  * The collector's lock: held by whoever walks pages, carves them anew or gives them back. No user code under it.
