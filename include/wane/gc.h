@@ -103,6 +103,10 @@ WANE_API void wane_note_external(void *obj, ptrdiff_t bytes);
  * The thresholds of the three generations: net new tracked objects for the youngest, collections of the generation
  * below for the others; 0 turns one off. Changeable at any time. Also the options threshold0, threshold1, threshold2.
  * wane_gc_get_count tells how far each has come. set: 0, or -EINVAL above INT_MAX.
+ *
+ * While collections that start by themselves free next to nothing, they start later: after up to 256 times the first
+ * threshold, and never later than at a quarter of 500,000 objects and those that live (or at the threshold, if that is
+ * more). The first that frees more than one of 32 that it looked at ends that, and so does set. Age and asking start them as ever.
  */
 WANE_API int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2);
 WANE_API void wane_gc_get_threshold(unsigned ret[3]);

@@ -15,6 +15,7 @@
 #include "life/type.h"
 #include "os/clock.h"
 #include "thread/mode.h"
+#include "thread/wake.h"
 
 void wane_gc_enable(void) { wane__automatic_set(true); }
 void wane_gc_disable(void) { wane__automatic_set(false); }
@@ -86,6 +87,8 @@ int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2) {
     store_relaxed(&wane__options.xthreshold0, (int64_t)g0);
     store_relaxed(&wane__options.xthreshold1, (int64_t)g1);
     store_relaxed(&wane__options.xthreshold2, (int64_t)g2);
+    wane__generations_reset();
+    wane__wake(); /* what is due now may not have been before */
     return 0;
 }
 

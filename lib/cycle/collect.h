@@ -29,6 +29,7 @@ struct wane__scope {
     bool full;      /* every tracked object is a root */
     bool bounded;   /* no more than some tracing for each candidate: what that does not decide is left */
     bool part;      /* some of the candidates are enough: the rest keep their marks */
+    bool due;       /* by thresholds */
     bool trial;     /* changes nothing: the oracle of checked builds */
 };
 

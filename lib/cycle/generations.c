@@ -8,6 +8,10 @@
  * the one below; generation 2 also waits until a quarter as many objects as it has seen are new to it. Candidates that
  * nothing else collects are, after candidate_age_ms, as far as collector_cpu_percent allows. Generation 2 is due as well
  * when bytes have grown (life/growth.h): those of untracked objects and external ones that hang on garbage count there.
+ *
+ * A program that makes no cycles should not pay for them: after a collection that starts by threshold0 and frees next to
+ * nothing of what it looked at, the next one waits for twice as many new objects, up to a bound well below the one at
+ * which births are held back (set_limit). One that frees more, whoever asked for it, brings threshold0 back.
  */
 #include "cycle/generations.h"
 
@@ -43,6 +47,8 @@ static struct wane__scope scope; /* of it */
 static uint64_t xlooked[WANE__DIRTY_LEFT + 1]; /* when the candidates of each dirty mark were last looked at */
 static uint64_t xleft_took;  /* by the last collection that looked at all, those left over too */
 static unsigned oldest_n;    /* collections of the oldest generation that came of themselves */
+static unsigned xbackoff;    /* collections in a row that were due by thresholds and freed next to nothing */
+static size_t looked_at, freed; /* by the collection that runs in parts, so far */
 static wane_gc_stats xstats[3];
 
 /* Parts of a young collection that are done without a look at other work. */
@@ -51,6 +57,9 @@ static wane_gc_stats xstats[3];
 /* Tracked objects that may always be made before anybody is held back. */
 #define ROOM_LEAST 500000
 #define LEAST_DELAY_NS 10000000
+/* Next to nothing: less than one of so many candidates. */
+#define WORTH_ONE_OF 32
+#define BACKOFF_MAX 8
 /* What bounded collections left is looked at after so many times the age of other candidates. */
 #define LEFT_AGES 10
 
@@ -175,6 +184,31 @@ static struct wane__findings collect_claimed(struct wane__record *r, const struc
     return f;
 }
 
+/* What births may reach above twice the survivors before they are held back. */
+static int64_t room(int64_t threshold0) { return 8 * threshold0 > ROOM_LEAST ? 8 * threshold0 : ROOM_LEAST; }
+
+/* threshold0 as it is after collections in vain: at most a quarter of what may gather until births are held back. */
+static int64_t patient(int64_t threshold0) {
+    int64_t most = (room(threshold0) + survivors) / 4, t = threshold0 << load_relaxed(&xbackoff);
+    return t < most ? t : most > threshold0 ? most : threshold0;
+}
+
+static void note_findings(const struct wane__findings *f) {
+    looked_at += f->candidates;
+    freed += f->collected + f->uncollectable;
+}
+
+/* At the end of a collection; due: by thresholds. */
+static void note_worth(bool due) {
+    if (freed > looked_at / WORTH_ONE_OF)
+        store_relaxed(&xbackoff, 0u);
+    else if (due && load_relaxed(&xbackoff) < BACKOFF_MAX)
+        store_relaxed(&xbackoff, load_relaxed(&xbackoff) + 1);
+    looked_at = freed = 0;
+}
+
+void wane__generations_reset(void) { store_relaxed(&xbackoff, 0u); }
+
 static bool over(unsigned count, int64_t threshold) { return threshold > 0 && (int64_t)count > threshold; }
 
 /* Now and then a full collection instead of one of the oldest generation: a safety net. */
@@ -184,7 +218,7 @@ static bool over(unsigned count, int64_t threshold) { return threshold > 0 && (i
 static bool due_by_thresholds(struct wane__scope *ret) {
     int64_t threshold0 = wane__option(threshold0), fresh = net_new();
     *ret = (struct wane__scope){0};
-    if (threshold0 == 0 || fresh < threshold0)
+    if (threshold0 == 0 || fresh < patient(threshold0))
         return false;
     int64_t pending = wane__tracked_alive() - long_lived;
     if (over(load_relaxed(&xcount[2]), wane__option(threshold2)) && pending > long_lived / 4) {
@@ -193,6 +227,7 @@ static bool due_by_thresholds(struct wane__scope *ret) {
     } else if (over(load_relaxed(&xcount[1]), wane__option(threshold1))) {
         ret->generation = 1;
     }
+    ret->due = true;
     return true;
 }
 
@@ -270,10 +305,8 @@ static bool due_by_age(struct wane__scope *ret) {
 
 /* What births may reach before they are held back: as much garbage as there are living, and some. */
 static void set_limit(bool automatic) {
-    int64_t threshold0 = wane__option(threshold0), room = 8 * threshold0;
-    if (room < ROOM_LEAST)
-        room = ROOM_LEAST;
-    store_relaxed(&wane__xtracked_limit, automatic && threshold0 > 0 ? 2 * survivors + room : INT64_MAX);
+    int64_t threshold0 = wane__option(threshold0);
+    store_relaxed(&wane__xtracked_limit, automatic && threshold0 > 0 ? 2 * survivors + room(threshold0) : INT64_MAX);
 }
 
 /* What garbage held, and others own, dies after the collection: growth is measured from what is left then. */
@@ -289,16 +322,23 @@ static bool rest_due(struct wane__scope *ret) {
 
 /* A young collection, a part at a time: what a part finds is freed before the next one begins. */
 static void collect_in_parts(struct wane__record *r, struct wane__scope *what) {
-    if (!rest.part)
+    static bool by_thresholds; /* of the collection whose parts they are */
+    if (!rest.part) {
+        by_thresholds = what->due;
         wane__tally(xstats[what->generation].collections, 1);
+    }
     what->part = what->generation < WANE__OLDEST;
     bool more = true;
     for (unsigned part = 0; part < PARTS_MAX && more; part++) {
-        more = collect_claimed(r, what).rest;
+        struct wane__findings f = collect_claimed(r, what);
+        note_findings(&f);
+        more = f.rest;
         rest = *what;
         rest.part = more;
         set_limit(true);
     }
+    if (!more)
+        note_worth(by_thresholds);
 }
 
 bool wane__collect_if_due(struct wane__record *r) {
@@ -374,12 +414,14 @@ int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret
     do { /* what hung on garbage may be garbage now */
         births = tracked_births();
         f = collect_claimed(r, &what);
+        note_findings(&f);
         ret->collected += f.collected;
         ret->uncollectable += f.uncollectable;
         ret->candidates += f.candidates;
         wane__settle_all(r, &r->kept, true, true); /* what those held may be garbage after this */
     } while (f.collected > 0 && !f.aborted && what.generation == WANE__OLDEST &&
              (++passes < PASSES_MAX || births == tracked_births()));
+    note_worth(false);
     wane__tally(xstats[what.generation].collections, 1);
     unclaim();
     ret->phase = WANE_GC_STOP;

@@ -31,6 +31,9 @@ void wane__collect_rest(struct wane__record *r);
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);
 
+/* Forgets that collections were in vain: threshold0 means what it says again. */
+void wane__generations_reset(void);
+
 void wane__generations_count(unsigned ret[3]);
 void wane__generations_stats(wane_gc_stats ret[3]);
 uint64_t wane__cycles_collected(void);

@@ -188,6 +188,50 @@ TEST(start_at_the_threshold) {
     begin();
 }
 
+static bool collected_since(void *arg) {
+    const size_t *then = arg;
+    wane_release(node_new(1));
+    return collections() > *then;
+}
+
+// Makes nodes that live until as many as started a collection before do not start one.
+static struct node *make_in_vain(struct node *list) {
+    size_t then;
+    do {
+        then = collections();
+        for (int i = 0; i < 200; i++) {
+            struct node *n = node_new(1);
+            wane_slot_init(&n->left, list);
+            list = n;
+        }
+    } while (test_wait_until(collected_since, &then, 40 * API_MS));
+    return list;
+}
+
+TEST(start_later_when_in_vain) {
+    begin();
+    int64_t age = 0;
+    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &age), 0);
+    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 0), 0);
+    CHECK_EQ_INT(wane_gc_set_threshold(100, 0, 0), 0);
+    wane_gc_enable();
+    struct node *list = make_in_vain(NULL);
+    size_t then = collections();
+    CHECK_EQ_INT(wane_gc_set_threshold(100, 0, 0), 0);  // as said, from now on
+    CHECK(test_wait_until(collected_since, &then, API_PATIENCE));
+    list = make_in_vain(list);
+    size_t want = atomic_load(&nodes_dead) + 20000;
+    drop_pairs(60000);  // enough for any patience, and worth it
+    CHECK(test_wait_until(all_died, &want, API_PATIENCE));
+    test_sleep_ns(20 * API_MS);
+    want = atomic_load(&nodes_dead) + 1500;
+    drop_pairs(1000);
+    CHECK(test_wait_until(all_died, &want, API_PATIENCE));
+    wane_release(list);
+    CHECK_EQ_INT(wane_option_set("candidate_age_ms", age), 0);
+    begin();
+}
+
 TEST(start_for_older_generations) {
     begin();
     wane_gc_stats then[3], now[3];
