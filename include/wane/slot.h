@@ -20,8 +20,22 @@ WANE__BEGIN
 
 WANE_API void *wane__slot_load_slow(wane_slot *s);
 
-/* Puts obj (consumed) into a slot that nobody else sees yet and that is empty: no old unit to remove. */
-WANE_API void wane_slot_init(wane_slot *s, void *obj);
+WANE_API void wane__slot_init_slow(wane_slot *s, void *obj);
+
+/* Puts obj (consumed) into a slot that nobody else sees yet and that is empty: no old unit to remove. Wait-free. */
+WANE_INLINE void wane_slot_init(wane_slot *s, void *obj) {
+    struct wane__thread *t = wane__self;
+    bool done = false;
+    wane__bracket_enter(t);
+    if (wane__likely(obj != NULL && wane__load_relaxed(&wane__header_of(obj)->candidate) != 0 &&
+                     wane__load_relaxed(&t->match) != WANE__MATCH_NOBODY)) {
+        wane__store_release(&s->wane__target, obj); /* [order:slot] */
+        done = true;
+    }
+    wane__bracket_leave(t);
+    if (wane__unlikely(!done))
+        wane__slot_init_slow(s, obj);
+}
 
 /* What the slot refers to, as a new unit for the caller, or NULL. Needs no guard. Wait-free. */
 WANE_INLINE void *wane_slot_load(wane_slot *s) {

@@ -12,6 +12,8 @@
 
 #include "thread/mode.h"
 
+bool wane__xpinning;
+
 static enum wane__drop died(struct wane__header *h, uint64_t before) {
     if (wane__word_has(before, WANE__PINNED))
         return WANE__DROPPED;

@@ -22,16 +22,14 @@ static inline uint32_t wane__word_type(uint64_t w) { return (uint32_t)(w >> WANE
 static inline bool wane__word_has(uint64_t w, uint64_t flag) { return (w & flag) != 0; }
 
 /*
- * Makes h a candidate: the byte, then the mark of its page. Inside a bracket, and before the unit leaves the stack:
- * afterwards the block may be somebody else's, and the collector, which clears the marks, waits for brackets and then
- * looks at counts, must not miss the change that the mark announces. A byte that is set already needs nothing: whoever
- * leaves it set sees to the page's mark (tests/model/mark.pml).
+ * Whether anybody may pin objects now: from a bracket wait before the first pin until after the last un-pinning. For
+ * deaths that look at nothing else (life/quick.h). Written by cycle/collect.c.
  */
-static inline void wane__make_candidate(struct wane__header *h) {
-    if (likely(load_relaxed(&h->candidate) != 0))
-        return;
-    store_relaxed(&h->candidate, (uint8_t)1);
-    uint8_t *dirty = &wane__marks_of(h)->xdirty[load_relaxed(&h->age) & 3];
+extern bool wane__xpinning;
+
+/* Marks the page of a candidate of that age. */
+static inline void wane__mark_page(struct wane__header *h, unsigned age) {
+    uint8_t *dirty = &wane__marks_of(h)->xdirty[age];
     if (likely(load_relaxed(dirty) != 0 && !wane__fences_on())) /* without membarrier the load may be too early */
         return;
     store_relaxed(dirty, (uint8_t)1);
@@ -40,6 +38,20 @@ static inline void wane__make_candidate(struct wane__header *h) {
     compiler_barrier();
     if (unlikely(load_relaxed(&wane__xidle)))
         wane__wake_idle();
+}
+
+/*
+ * Makes h a candidate, which it is from birth (life/birth.c) until a collection has looked at it: the byte, then the mark of
+ * its page. Inside a bracket, and before the unit leaves the stack:
+ * afterwards the block may be somebody else's, and the collector, which clears the marks, waits for brackets and then
+ * looks at counts, must not miss the change that the mark announces. A byte that is set already needs nothing: whoever
+ * leaves it set sees to the page's mark (tests/model/mark.pml).
+ */
+static inline void wane__make_candidate(struct wane__header *h) {
+    if (likely(load_relaxed(&h->candidate) != 0))
+        return;
+    store_relaxed(&h->candidate, (uint8_t)1);
+    wane__mark_page(h, load_relaxed(&h->age) & 3);
 }
 
 /* The name of an object's type, for messages; works on dead objects, whose word keeps the type. */

@@ -13,13 +13,26 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "thread/grace.h"
 
 typedef bool step(struct wane__collection *c);
 
+/* From here on no object that this collection could pin dies by a plain store (life/quick.h). */
+static bool announce_pins(struct wane__collection *c) {
+    store_relaxed(&wane__xpinning, true);
+    if (!wane__bracket_wait())
+        c->table.failed = true;
+    return true;
+}
+
+/* Nothing is pinned any more. */
+static void no_pins(void) { store_release(&wane__xpinning, false); /* [order:pinning] */ }
+
 /* Steps 1 and 2: the candidates, what they reach, and which of it looks dead. */
 static step *const search[] = {
-    wane__find_roots,      wane__trace_roots,     wane__trace_explained, wane__note_undecided,
-    wane__trace_undecided, wane__find_held,       wane__drop_reach,      wane__let_held_live,
+    announce_pins,        wane__find_roots,      wane__trace_roots, wane__trace_explained,
+    wane__note_undecided, wane__trace_undecided, wane__find_held,   wane__drop_reach,
+    wane__let_held_live,
 };
 
 /* Steps 3 to 6: arm, count, only then trace, a grace period, the verdict. */
@@ -141,6 +154,7 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
         if ((c->table.suspects[i].flags & WANE__SUSPECT_GONE) == 0)
             wane__let_live(c, &c->table.suspects[i], true);
     }
+    no_pins();
     *ret = (struct wane__findings){.collected = c->garbage,
                                    .uncollectable = c->uncollectable,
                                    .candidates = c->candidates,
@@ -204,6 +218,7 @@ static void undo(struct wane__collection *c) {
     }
     if (load_relaxed(&wane__xwalking))
         wane__leave_roots(c);
+    no_pins();
     wane__table_free(&c->table);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
 }

@@ -5,6 +5,12 @@
  *
  * The payload is zero, then the first header word is written, then `shared` with release: from that store on the
  * walking collector may pin the object. A pin that lands on the word before it pinned nothing and is overwritten.
+ *
+ * Objects with slots are born candidates: nearly all become one anyway, when they are given to a slot, and that costs
+ * more there. The byte is part of the first word; the page's mark is looked at after `shared`: a collector that
+ * cleared it before that look, and whose heavy barrier comes before it, is answered by setting it again; one whose
+ * barrier comes later finds the object LIVE. But not objects with a `trace` callback, which would be called before its
+ * maker has told anybody that the object is ready for it.
  */
 #include <errno.h>
 #include <wane/object.h>
@@ -72,6 +78,12 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
         first |= r->id | (uint64_t)1 << 32;
     store_relaxed((uint64_t *)(void *)h, first);
     store_release(&h->shared, word); /* [order:birth] */
+    if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0) {
+        compiler_barrier();
+        if (wane__fences_on())
+            fence_seq_cst(); /* in place of the heavy barrier */
+        wane__mark_page(h, 0);
+    }
     if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
         wane__tally(r->xtracked_births, 1);
         wane__wake(); /* now and then: most births do not come here */
@@ -143,7 +155,12 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */
     wane__tally(r->xbirths, 1);
     wane__tally(r->xbirth_bytes, page->zero + sizeof *h);
-    wane__tally(r->xtracked_births, p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED);
+    if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
+        wane__tally(r->xtracked_births, 1);
+        compiler_barrier();
+        if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0)
+            wane__mark_page(h, 0);
+    }
     return wane__payload_of(h);
 }
 

@@ -5,6 +5,11 @@
  *
  * It shows in one look: the owner's count is one, and `shared` is as at birth: no units, no flags but LIVE. What
  * wane__drop_unit decides step by step is then one compare-and-swap, or, if nobody can come by the object at all, a store.
+ *
+ * Who could come by it is the collector: it pins what nobody gave it a unit of. Before its first pin it sets wane__xpinning
+ * and waits until it has seen each bracket clear; it resets it after its last un-pinning. So a death that reads 0, in its
+ * bracket, is over before the first pin, which finds no LIVE and pins nothing; a later one reads 1 and swaps
+ * (tests/model/pin.pml).
  */
 #ifndef WANE_LIFE_QUICK_H
 #define WANE_LIFE_QUICK_H
@@ -23,13 +28,14 @@ static inline bool wane__quick_last(struct wane__record *r, struct wane__header 
     const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
     if (load_relaxed(&h->owner) != r->id || load_relaxed(&h->local) != 1)
         return false;
-    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    bool pinning = load_acquire(&wane__xpinning); /* [order:pinning] */
+    uint64_t w = load_acquire(&h->shared);        /* [order:count] */
     if ((w & all_but_type) != WANE__LIVE)
         return false;
     uint64_t to = (w & ~WANE__LIVE) | WANE__MERGED;
-    if (load_relaxed(&h->candidate) < WANE__CANDIDATE_NEVER)
+    if (pinning && load_relaxed(&h->candidate) < WANE__CANDIDATE_NEVER)
         return cas_acq_rel(&h->shared, &w, to); /* [order:count] */
-    store_relaxed(&h->shared, to); /* untracked: no collector */
+    store_relaxed(&h->shared, to);
     return true;
 }
 

@@ -27,7 +27,7 @@ static void defer_old(struct wane__record *r, void *old, const char *operation) 
         wane__defer(r, wane__header_of(old), operation);
 }
 
-void(wane_slot_init)(wane_slot *s, void *obj) {
+void wane__slot_init_slow(wane_slot *s, void *obj) {
     if (obj == NULL) {
         store_relaxed(&s->wane__target, NULL);
         return;

@@ -46,7 +46,7 @@ static uintptr_t traits_of(const wane_type *t, size_t slots) {
     if (slots > 0 || t->trace != NULL || (t->flags & WANE_TYPE_EXTRA_SLOTS) != 0) {
         traits |= WANE__TRAIT_SCANNED;
         if ((t->flags & WANE_TYPE_ACYCLIC) == 0)
-            traits |= WANE__TRAIT_TRACKED;
+            traits |= t->trace == NULL ? WANE__TRAIT_TRACKED | WANE__TRAIT_CANDIDATE : WANE__TRAIT_TRACKED;
     }
     if (t->destroy != NULL)
         traits |= WANE__TRAIT_CALLS;
@@ -77,7 +77,9 @@ static void describe(wane_type *t, uint32_t id, size_t slots) {
     p[WANE__TYPE_BLOCK] = block;
     p[WANE__TYPE_CLASS] = wane__heap_class(block);
     p[WANE__TYPE_BIRTH] = (uint64_t)id << WANE__TYPE_SHIFT | WANE__LIVE | (t->finalize != NULL ? WANE__FINAL_DUE : 0);
-    uint64_t candidate = (traits & WANE__TRAIT_TRACKED) != 0 ? 0 : WANE__CANDIDATE_NEVER;
+    uint64_t candidate = WANE__CANDIDATE_NEVER;
+    if ((traits & WANE__TRAIT_TRACKED) != 0)
+        candidate = (traits & WANE__TRAIT_CANDIDATE) != 0 ? 1 : 0;
     if ((traits & ~WANE__TRAIT_MERGED) == WANE__TRAIT_SIMPLE)
         candidate = WANE__CANDIDATE_PLAIN;
     p[WANE__TYPE_FIRST] = candidate << 16;

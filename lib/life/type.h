@@ -32,6 +32,7 @@ enum {
     WANE__TRAIT_CALLS = 4,    /* has `destroy`: its death runs user code */
     WANE__TRAIT_MERGED = 8,   /* born without owner */
     WANE__TRAIT_LIBRARY = 16, /* the library's own: not counted as live */
+    WANE__TRAIT_CANDIDATE = 64, /* born a candidate: tracked, with slots that are empty from the start */
     WANE__TRAIT_SIMPLE = 32,  /* dies of itself: at most slots at fixed offsets to empty, no `destroy` */
 };
 

@@ -5,9 +5,12 @@
  * One block that is born, dies, is freed and born again; its owner A, another thread B with a unit of its own, and the
  * walking collector, which pins, arms, revokes, merges, counts, judges and un-pins. The object may refer to itself.
  * A ghost number counts the block's lives: what is done for one life must not reach the next. At the end all lives
- * have ended, each freed exactly once. Objects of untracked types (no slots, not walked) may die by a plain store.
+ * have ended, each freed exactly once. Objects of untracked types (no slots, not walked) may die by a plain store, those
+ * of tracked types while `pinning` says that no collector is about, which says so and waits for brackets before it begins.
  *
- * Plants: BUG_SHORTCUT  the plain-store death applied to tracked types: a pin is overwritten
+ * Plants: BUG_SHORTCUT  the plain-store death applied to tracked types at any time: a pin is overwritten
+ *         BUG_PINNOWAIT no bracket wait after `pinning` was set: a death that read it before overwrites a pin
+ *         BUG_PINNINGEND `pinning` is reset before the un-pinning
  *         BUG_PINLOAD   the pin is decided by the load before it, not by the value that the fetch_or returned
  *         BUG_UNPIN     a pin that pinned nothing is un-pinned all the same
  *         BUG_UNPINLOAD whether the object died is learnt from a load before the un-pinning
@@ -29,6 +32,7 @@ bool owned; byte loc;                                   /* owner, local */
 bool self;                                              /* the object's slot refers to the object */
 bool tracked, isfree = 1;
 byte life, frees[LIVES + 1];                            /* ghosts; life 0 is before the first birth */
+bool pinning;                                           /* the collector may pin: no plain stores to tracked types */
 bool brac[2], hold[2], done[2];                         /* A and B: bracket, unit on the stack, finished */
 bool giving_up;                                         /* B is dropping its unit, which `hold` still shows */
 
@@ -40,7 +44,7 @@ inline free_block(l) { d_step { mine(l); frees[l]++; isfree = 1; self = 0;
 #endif
 } }
 
-/* lib/count/drop.c; the result is in `died` */
+/* lib/count/drop.c and lib/life/quick.h; the result is in `died` */
 inline drop(m, l) {
   brac[m] = 1; died = 0; kept = 0;
   if
@@ -49,11 +53,11 @@ inline drop(m, l) {
      if
      :: n == 1 ->
 #ifndef BUG_SHORTCUT
-        n = !tracked &&
+        p = !tracked || !pinning;
 #else
-        n =
+        p = 1;
 #endif
-            (live && !pinned && !merged && !watched && !touched && cnt == 0);
+        n = (p && live && !pinned && !merged && !watched && !touched && cnt == 0); p = 0;
         if
         :: n -> owned = 0; d_step { mine(l); live = 0; merged = 1; pinned = 0; watched = 0; touched = 0; cnt = 0; died = 1 }
         :: else ->
@@ -150,6 +154,13 @@ proctype Collector() {
   do
   :: !last && tracked ->
      last = (done[0] && done[1]);
+     pinning = 1;
+#ifndef BUG_PINNOWAIT
+     brac[0] == 0; brac[1] == 0;
+#endif
+#ifdef BUG_PINNINGEND
+     pinning = 0;
+#endif
      ok = live;
      if
      :: ok ->
@@ -197,7 +208,7 @@ proctype Collector() {
         fi
      :: else
      fi;
-     d_step { ok = 0; l = 0; v = 0 }
+     d_step { ok = 0; l = 0; v = 0; pinning = 0 }
   :: last || !tracked -> break
   od;
   done[0] && done[1];
