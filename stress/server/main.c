@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,28 @@ static int report_end(bool strict) {
     return left > 0 && (strict || MM_COLLECTS) ? 1 : 0;
 }
 
+static sem_t asked_to_end;
+
+static void ask_to_end(int ignored) {
+    (void)ignored;
+    sem_post(&asked_to_end);
+}
+
+/* A handler, and not sigwait alone: the Boehm collector lets these signals through in threads that
+ * it has stopped, and their default is death. Blocked in all threads but the first, or the others'
+ * calls would return early. */
+static void catch_ends(sigset_t *ret_ends) {
+    struct sigaction a = {.sa_handler = ask_to_end, .sa_flags = SA_RESTART};
+    sem_init(&asked_to_end, 0, 0);
+    sigemptyset(ret_ends);
+    sigaddset(ret_ends, SIGTERM);
+    sigaddset(ret_ends, SIGINT);
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGINT, &a, NULL);
+    pthread_sigmask(SIG_BLOCK, ret_ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv) {
     struct choice choice;
     command_start();
@@ -123,13 +146,8 @@ int main(int argc, char **argv) {
         usage(stderr);
         return 2;
     }
-    /* Only these: a back end may need its own signals. */
     sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    catch_ends(&ends);
 
     mm_thread_enter();
     store_start(&keys);
@@ -143,8 +161,9 @@ int main(int argc, char **argv) {
     printf("listening on 127.0.0.1:%d\n", port);
     fflush(stdout);
 
-    int got;
-    sigwait(&ends, &got);
+    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+    while (sem_wait(&asked_to_end) != 0) {
+    }
     net_end();
     lazy_end();
     store_end(&keys);

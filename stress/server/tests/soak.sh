@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: MIT
 #
 # soak.sh SERVER LOAD: mixed load for 16 seconds (WANE_STRESS_SCALE times as long: `meson test --setup
-# long`, or 225 for an hour) with every reply checked; then a server that is killed in the middle of
-# its load: the client notices, and nothing is left running.
+# long`, or 225 for an hour) with every reply checked; then a server that is asked to end in the middle
+# of its load, which leaves nothing alive; then one that is killed there: the client notices, and
+# nothing is left running.
 set -eu
 
 server=$1 load=$2
@@ -38,14 +39,23 @@ pid=
 tail -n 1 "$tmp/said"
 [ $status = 0 ] || { echo "the server ended with status $status"; exit 1; }
 
-start
-"$load" --port "$port" --seconds 30 --keys 1000 --quiet 2>"$tmp/client" &
-client=$!
-sleep 2
-kill -KILL "$pid"
-wait "$pid" 2>/dev/null || true
-pid=
-status=0
-wait "$client" || status=$?
-[ $status = 1 ] || { echo "the client ended with status $status after the server was killed"; exit 1; }
-echo "after SIGKILL of the server the client said: $(cat "$tmp/client")"
+# under_load SIGNAL: sets `ended`, the server's status, and checks the client's.
+under_load() {
+    start
+    "$load" --port "$port" --seconds 100 --keys 1000 --quiet 2>"$tmp/client" &
+    client=$!
+    sleep 2
+    kill "-$1" "$pid"
+    ended=0
+    wait "$pid" 2>/dev/null || ended=$?
+    pid=
+    status=0
+    wait "$client" || status=$?
+    [ $status = 1 ] || { echo "after SIG$1 of the server the client ended with status $status"; exit 1; }
+    echo "after SIG$1 of the server the client said: $(cat "$tmp/client")"
+}
+
+under_load TERM
+tail -n 1 "$tmp/said"
+[ $ended = 0 ] || { echo "the server ended with status $ended after SIGTERM under load"; exit 1; }
+under_load KILL
