@@ -170,8 +170,8 @@ static void *worker_main(void *arg) {
     return NULL;
 }
 
-/* On loopback only: this server knows no passwords. */
-static int listen_on(int port) {
+/* On loopback only: this server knows no passwords. shared: with other sockets that say so. */
+static int listen_on(int port, int shared) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     struct sockaddr_in a = {
@@ -180,7 +180,7 @@ static int listen_on(int port) {
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared) != 0 ||
         bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, 4096) != 0) {
         int error = errno;
         if (fd >= 0) {
@@ -205,10 +205,20 @@ static size_t raise_fd_limit(void) {
     return (size_t)r.rlim_cur;
 }
 
+/* The workers' sockets would share the port with another server's workers too, who would then
+ * answer half of the clients. */
+static int port_is_taken(int port) {
+    int fd = port == 0 ? -1 : listen_on(port, 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return port != 0 && fd < 0 ? fd : 0;
+}
+
 static int worker_open(struct worker *w, int port, size_t fds) {
     w->n_slots = fds;
     w->by_fd = obj_check(mm_root_new(fds * sizeof w->by_fd[0]));
-    w->listen_fd = listen_on(port);
+    w->listen_fd = listen_on(port, 1);
     if (w->listen_fd < 0) {
         return w->listen_fd;
     }
@@ -225,6 +235,10 @@ static int worker_open(struct worker *w, int port, size_t fds) {
 }
 
 int net_start(unsigned threads, int port) {
+    int taken = port_is_taken(port);
+    if (taken != 0) {
+        return taken;
+    }
     size_t fds = raise_fd_limit();
     started_ms = now_ns() / 1000000;
     n_workers = threads;
