@@ -219,7 +219,9 @@ static bool flush(struct client *c) {
         }
         return !c->ending;
     }
-    if (buffer_used(&c->out) > (size_t)atomic_load(&limits.max_output)) {
+    /* Others have no more waiting than their last reply, however large: run stops before the next.
+     */
+    if (c->n_subs > 0 && buffer_used(&c->out) > (size_t)atomic_load(&limits.max_output)) {
         atomic_fetch_add(&c->worker->count.closed_for_output, 1);
         return false;
     }

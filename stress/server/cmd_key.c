@@ -55,10 +55,49 @@ void cmd_exists(struct client *c) {
     reply_int(c, n);
 }
 
+struct expire_options {
+    bool none, some, later,
+        earlier; /* NX XX GT LT: when there is no deadline, when there is one... */
+};
+
+static bool parse_expire(struct client *c, struct expire_options *ret) {
+    *ret = (struct expire_options){0};
+    for (size_t i = 3; i < c->n_args; i++) {
+        struct bytes word = c->arg[i];
+        bool *option = bytes_is(word, "nx")   ? &ret->none
+                       : bytes_is(word, "xx") ? &ret->some
+                       : bytes_is(word, "gt") ? &ret->later
+                       : bytes_is(word, "lt") ? &ret->earlier
+                                              : NULL;
+        if (option == NULL) {
+            reply_error(c, "ERR Unsupported option %.*s", (int)(word.len < 128 ? word.len : 128),
+                        word.at);
+            return false;
+        }
+        *option = true;
+    }
+    if (ret->none && (ret->some || ret->later || ret->earlier)) {
+        reply_error(c, "ERR NX and XX, GT or LT options at the same time are not compatible");
+        return false;
+    }
+    if (ret->later && ret->earlier) {
+        reply_error(c, "ERR GT and LT options at the same time are not compatible");
+        return false;
+    }
+    return true;
+}
+
+/* No deadline counts as one that never comes. */
+static bool may_expire(const struct expire_options *o, int64_t now, int64_t wanted) {
+    return !(o->none && now != 0) && !(o->some && now == 0) &&
+           !(o->later && (now == 0 || wanted <= now)) && !(o->earlier && now != 0 && wanted >= now);
+}
+
 static void expire_in(struct client *c, int64_t unit) {
+    struct expire_options o;
     int64_t n;
     int64_t deadline;
-    if (!want_int(c, 2, &n)) {
+    if (!parse_expire(c, &o) || !want_int(c, 2, &n)) {
         return;
     }
     if (__builtin_mul_overflow(n, unit, &n) || __builtin_add_overflow(n, now_ms(), &deadline)) {
@@ -66,14 +105,14 @@ static void expire_in(struct client *c, int64_t unit) {
         return;
     }
     struct spot p = spot_lock(&keys, c->arg[1]);
-    bool found = p.entry != NULL;
-    if (found && n <= 0) {
+    bool done = p.entry != NULL && may_expire(&o, atomic_load(&p.entry->deadline), deadline);
+    if (done && n <= 0) {
         spot_delete(&p);
-    } else if (found) {
+    } else if (done) {
         spot_expire(&p, deadline);
     }
     spot_unlock(&p);
-    reply_int(c, found);
+    reply_int(c, done);
 }
 
 void cmd_expire(struct client *c) { expire_in(c, 1000); }

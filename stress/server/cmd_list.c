@@ -5,6 +5,8 @@
  */
 #include "command.h"
 
+#include <math.h>
+
 /* The value at the locked key, made by `make` when the key is free; NULL: of another kind, an error
  * is replied. */
 static void *own_value(struct client *c, struct spot *p, enum kind kind, void *(*make)(void)) {
@@ -33,13 +35,9 @@ static void push(struct client *c, bool front) {
 void cmd_lpush(struct client *c) { push(c, true); }
 void cmd_rpush(struct client *c) { push(c, false); }
 
-/* The optional count of LPOP, SPOP and ZPOPMIN: -1 when it is not given. */
+/* The optional count of LPOP and ZPOPMIN: -1 when it is not given. */
 static bool want_count(struct client *c, int64_t *ret) {
     *ret = -1;
-    if (c->n_args > 3) {
-        reply_error(c, "ERR syntax error");
-        return false;
-    }
     if (c->n_args == 3 && (!bytes_to_int(c->arg[2], ret) || *ret < 0)) {
         reply_error(c, "ERR value is out of range, must be positive");
         return false;
@@ -49,6 +47,10 @@ static bool want_count(struct client *c, int64_t *ret) {
 
 static void pop(struct client *c, bool front) {
     int64_t count;
+    if (c->n_args > 3) {
+        reply_error(c, "ERR wrong number of arguments for '%s' command", front ? "lpop" : "rpop");
+        return;
+    }
     if (!want_count(c, &count)) {
         return;
     }
@@ -106,33 +108,112 @@ void cmd_lrange(struct client *c) {
     mm_guard_leave();
 }
 
-void cmd_zadd(struct client *c) {
+struct zadd_options {
+    bool only_new, only_old, greater, less, changed, incr;
+    size_t first; /* where the first score stands */
+};
+
+static bool parse_zadd(struct client *c, struct zadd_options *ret) {
+    *ret = (struct zadd_options){.first = 2};
+    for (; ret->first < c->n_args; ret->first++) {
+        struct bytes word = c->arg[ret->first];
+        bool *option = bytes_is(word, "nx")     ? &ret->only_new
+                       : bytes_is(word, "xx")   ? &ret->only_old
+                       : bytes_is(word, "gt")   ? &ret->greater
+                       : bytes_is(word, "lt")   ? &ret->less
+                       : bytes_is(word, "ch")   ? &ret->changed
+                       : bytes_is(word, "incr") ? &ret->incr
+                                                : NULL;
+        if (option == NULL) {
+            break;
+        }
+        *option = true;
+    }
+    size_t words = c->n_args - ret->first;
+    const char *wrong = NULL;
+    if (words == 0 || words % 2 != 0) {
+        wrong = "ERR syntax error";
+    } else if (ret->only_new && ret->only_old) {
+        wrong = "ERR XX and NX options at the same time are not compatible";
+    } else if (ret->greater + ret->less + ret->only_new > 1) {
+        wrong = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    } else if (ret->incr && words > 2) {
+        wrong = "ERR INCR option supports a single increment-element pair";
+    }
     double score;
-    if (c->n_args % 2 != 0) {
-        reply_error(c, "ERR syntax error");
+    for (size_t i = ret->first; wrong == NULL && i < c->n_args; i += 2) {
+        wrong = bytes_to_double(c->arg[i], &score) ? NULL : "ERR value is not a valid float";
+    }
+    if (wrong != NULL) {
+        reply_error(c, "%s", wrong);
+    }
+    return wrong == NULL;
+}
+
+struct zadd_count {
+    int64_t fresh, changed;
+};
+
+/* Under the key's lock, so nobody else changes the scores. False: the options forbid it. */
+static bool zadd_one(struct zset *z, const struct zadd_options *o, struct bytes member,
+                     double *score, struct zadd_count *count) {
+    double old;
+    bool there = zset_score(z, member, &old);
+    *score += there && o->incr ? old : 0;
+    if (there ? o->only_new || (o->greater && *score <= old) || (o->less && *score >= old)
+              : o->only_old) {
+        return false;
+    }
+    if (!isnan(*score)) {
+        zset_put(z, member, *score);
+        count->fresh += !there;
+        count->changed += !there || *score != old;
+    }
+    return true;
+}
+
+static void zadd(struct client *c, struct zset *z, const struct zadd_options *o) {
+    struct zadd_count n = {0, 0};
+    bool done = false;
+    double score = 0;
+    for (size_t i = o->first; i < c->n_args; i += 2) {
+        bytes_to_double(c->arg[i], &score);
+        done = zadd_one(z, o, c->arg[i + 1], &score, &n);
+    }
+    if (!o->incr) {
+        reply_int(c, o->changed ? n.changed : n.fresh);
+    } else if (isnan(score)) {
+        reply_error(c, "ERR resulting score is not a number (NaN)");
+    } else if (done) {
+        reply_double(c, score);
+    } else {
+        reply_nil(c);
+    }
+}
+
+void cmd_zadd(struct client *c) {
+    struct zadd_options o;
+    if (!parse_zadd(c, &o)) {
         return;
     }
-    for (size_t i = 2; i < c->n_args; i += 2) {
-        if (!bytes_to_double(c->arg[i], &score)) {
-            reply_error(c, "ERR value is not a valid float");
-            return;
-        }
-    }
     struct spot p = spot_lock(&keys, c->arg[1]);
-    struct zset *z = own_value(c, &p, KIND_ZSET, make_zset);
-    if (z != NULL) {
-        int64_t n = 0;
-        for (size_t i = 2; i < c->n_args; i += 2) {
-            bytes_to_double(c->arg[i], &score);
-            n += zset_put(z, c->arg[i + 1], score);
+    if (p.entry == NULL && o.only_old) {
+        (o.incr ? reply_nil : reply_zero)(c);
+    } else {
+        struct zset *z = own_value(c, &p, KIND_ZSET, make_zset);
+        if (z != NULL) {
+            zadd(c, z, &o);
         }
-        reply_int(c, n);
     }
     spot_unlock(&p);
 }
 
 void cmd_zpopmin(struct client *c) {
     int64_t count;
+    if (c->n_args > 3) {
+        reply_error(c, "ERR syntax error");
+        return;
+    }
     if (!want_count(c, &count)) {
         return;
     }

@@ -96,6 +96,11 @@ static void info_clients(struct buffer *b) {
     line(b, "connected_clients:%" PRId64, atomic_load(&n.clients));
     line(b, "maxclients:%" PRId64, atomic_load(&limits.max_clients));
     line(b, "pubsub_channels:%zu", store_count(&channels));
+}
+
+static void info_stats(struct buffer *b) {
+    struct counters n;
+    net_count(&n);
     line(b, "# Stats");
     line(b, "total_connections_received:%" PRIu64, atomic_load(&n.accepted));
     line(b, "total_commands_processed:%" PRIu64, atomic_load(&n.commands));
@@ -114,10 +119,16 @@ static void info_memory(struct buffer *b) {
     line(b, "used_memory:%" PRIu64, m.live_bytes);
     line(b, "used_memory_rss:%" PRIu64, resident_bytes());
     line(b, "used_memory_peak_rss:%" PRIu64, (uint64_t)use.ru_maxrss * 1024);
+}
+
+static void info_objects(struct buffer *b) {
+    struct mm_stats m;
+    mm_stats_get(&m);
     line(b, "# Objects");
     line(b, "mm_collects:%d", MM_COLLECTS);
     line(b, "mm_counts_live:%d", MM_COUNTS_LIVE);
     line(b, "mm_made:%" PRIu64, m.made);
+    line(b, "mm_freed:%" PRIu64, m.freed);
     line(b, "mm_live:%" PRIu64, m.live);
     line(b, "mm_live_bytes:%" PRIu64, m.live_bytes);
     line(b, "mm_heap_bytes:%" PRIu64, m.heap_bytes);
@@ -144,19 +155,31 @@ static void info_keys(struct buffer *b) {
     }
 }
 
+static bool wants_section(struct client *c, const char *name) {
+    for (size_t i = 1; i < c->n_args; i++) {
+        if (bytes_is(c->arg[i], name) || bytes_is(c->arg[i], "all") ||
+            bytes_is(c->arg[i], "default") || bytes_is(c->arg[i], "everything")) {
+            return true;
+        }
+    }
+    return c->n_args == 1;
+}
+
 void cmd_info(struct client *c) {
     static const struct {
         const char *name;
         void (*write)(struct buffer *b);
     } sections[] = {
-        {"server", info_server},    {"clients", info_clients}, {"memory", info_memory},
-        {MM_BACKEND, info_backend}, {"keyspace", info_keys},
+        {"server", info_server}, {"clients", info_clients}, {"stats", info_stats},
+        {"memory", info_memory}, {"objects", info_objects}, {MM_BACKEND, info_backend},
+        {"keyspace", info_keys},
     };
     struct buffer b = {0};
-    bool all = c->n_args == 1 || bytes_is(c->arg[1], "all") || bytes_is(c->arg[1], "default") ||
-               bytes_is(c->arg[1], "everything");
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        if (all || bytes_is(c->arg[1], sections[i].name)) {
+        if (wants_section(c, sections[i].name)) {
+            if (b.end > 0) {
+                line(&b, "%s", "");
+            }
             sections[i].write(&b);
         }
     }
@@ -168,12 +191,13 @@ void cmd_info(struct client *c) {
 static struct {
     const char *name;
     int64_t _Atomic *value;
-    int64_t least;
+    int64_t most; /* the least is 1 */
 } const own_params[] = {
-    {"maxclients", &limits.max_clients, 1},
-    {"proto-max-bulk-len", &limits.max_bulk, 1},
-    {"client-query-buffer-limit", &limits.max_query, 1},
-    {"client-output-limit", &limits.max_output, 1},
+    {"maxclients", &limits.max_clients, 1 << 20},
+    /* A string's length has 32 bits, and a message is made of two arguments. */
+    {"proto-max-bulk-len", &limits.max_bulk, 1 << 30},
+    {"client-query-buffer-limit", &limits.max_query, INT64_C(1) << 40},
+    {"client-output-limit", &limits.max_output, INT64_C(1) << 40},
 };
 static const char *const fixed_params[][2] = {
     {"save", ""}, {"appendonly", "no"}, {"maxmemory", "0"}, {"databases", "1"}, {"timeout", "0"},
@@ -252,7 +276,7 @@ static int set_one(struct bytes name, struct bytes value) {
     }
     for (size_t i = 0; i < COUNT(own_params); i++) {
         if (bytes_is(name, own_params[i].name)) {
-            if (!number || n < own_params[i].least || n > INT64_C(1) << 32) {
+            if (!number || n < 1 || n > own_params[i].most) {
                 return -1;
             }
             atomic_store(own_params[i].value, n);
@@ -270,20 +294,61 @@ static int set_one(struct bytes name, struct bytes value) {
     return 0;
 }
 
-static void config_set(struct client *c) {
-    for (size_t i = 2; i < c->n_args; i += 2) {
-        struct bytes name = c->arg[i];
-        int done = set_one(name, c->arg[i + 1]);
-        if (done <= 0) {
-            reply_error(c,
-                        done == 0
-                            ? "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'"
-                            : "ERR CONFIG SET failed (possibly related to argument '%.*s')",
-                        (int)(name.len < 60 ? name.len : 60), name.at);
+static void value_of(struct bytes wanted, char ret[NAME_MAX_BYTES]) {
+    char name[NAME_MAX_BYTES];
+    for (size_t i = 0; param_at(i, name, ret); i++) {
+        if (bytes_is(wanted, name)) {
             return;
         }
     }
+    *ret = '\0';
+}
+
+#define SET_MAX 64
+
+/* All of them or none. */
+static void config_set(struct client *c) {
+    char before[SET_MAX][NAME_MAX_BYTES];
+    size_t n = (c->n_args - 2) / 2;
+    if (n > SET_MAX) {
+        reply_error(c, "ERR too many arguments for CONFIG SET");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct bytes name = c->arg[2 + 2 * i];
+        value_of(name, before[i]);
+        int done = set_one(name, c->arg[3 + 2 * i]);
+        if (done > 0) {
+            continue;
+        }
+        while (i-- > 0) {
+            set_one(c->arg[2 + 2 * i], (struct bytes){before[i], strlen(before[i])});
+        }
+        reply_error(c,
+                    done == 0 ? "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'"
+                              : "ERR CONFIG SET failed (possibly related to argument '%.*s')",
+                    (int)(name.len < 60 ? name.len : 60), name.at);
+        return;
+    }
     reply_ok(c);
+}
+
+/* A subcommand of `command` that has the wrong number of words, or is none. */
+static void bad_subcommand(struct client *c, const char *command, const char *const *known) {
+    struct bytes word = c->arg[1];
+    for (; *known != NULL; known++) {
+        if (bytes_is(word, *known)) {
+            reply_error(c, "ERR wrong number of arguments for '%s|%s' command", command, *known);
+            return;
+        }
+    }
+    char upper[16];
+    size_t n = 0;
+    for (; command[n] != '\0'; n++) {
+        upper[n] = (char)toupper((unsigned char)command[n]);
+    }
+    reply_error(c, "ERR unknown subcommand '%.*s'. Try %.*s HELP.",
+                (int)(word.len < 128 ? word.len : 128), word.at, (int)n, upper);
 }
 
 void cmd_config(struct client *c) {
@@ -292,9 +357,10 @@ void cmd_config(struct client *c) {
     } else if (bytes_is(c->arg[1], "set") && c->n_args >= 4 && c->n_args % 2 == 0) {
         config_set(c);
     } else if (bytes_is(c->arg[1], "resetstat") && c->n_args == 2) {
+        net_reset_counts();
         reply_ok(c);
     } else {
-        reply_error(c, "ERR unknown subcommand or wrong number of arguments for 'config'");
+        bad_subcommand(c, "config", (const char *const[]){"get", "set", "resetstat", NULL});
     }
 }
 
@@ -314,16 +380,32 @@ void cmd_command(struct client *c) {
     while (commands[n].name != NULL) {
         n++;
     }
-    if (c->n_args == 1) {
+    bool info = c->n_args > 1 && bytes_is(c->arg[1], "info");
+    if (c->n_args == 1 || (info && c->n_args == 2)) {
         reply_array(c, n);
         for (size_t i = 0; i < n; i++) {
             describe(c, &commands[i]);
         }
-    } else if (bytes_is(c->arg[1], "count")) {
+    } else if (info) {
+        reply_array(c, c->n_args - 2);
+        for (size_t i = 2; i < c->n_args; i++) {
+            const struct command *k = command_find(c->arg[i]);
+            if (k == NULL) {
+                reply_nil_array(c);
+            } else {
+                describe(c, k);
+            }
+        }
+    } else if (bytes_is(c->arg[1], "count") && c->n_args == 2) {
         reply_int(c, (int64_t)n);
+    } else if (bytes_is(c->arg[1], "list") && c->n_args == 2) {
+        reply_array(c, n);
+        for (size_t i = 0; i < n; i++) {
+            reply_bulk(c, (struct bytes){commands[i].name, strlen(commands[i].name)});
+        }
     } else if (bytes_is(c->arg[1], "docs")) {
         reply_array(c, 0);
     } else {
-        reply_error(c, "ERR unknown subcommand for 'command'");
+        bad_subcommand(c, "command", (const char *const[]){"count", "list", NULL});
     }
 }

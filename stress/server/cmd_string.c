@@ -42,57 +42,60 @@ void cmd_mget(struct client *c) {
 
 struct set_options {
     bool only_new, only_old, keep, get;
+    size_t time; /* where the word EX or the like stands; 0: nowhere */
     int64_t deadline;
 };
+
+static bool is_time(struct bytes word) {
+    return bytes_is(word, "ex") || bytes_is(word, "px") || bytes_is(word, "exat") ||
+           bytes_is(word, "pxat");
+}
+
+/* False: one that is unknown, or contradicts another. */
+static bool parse_options(struct client *c, struct set_options *ret) {
+    *ret = (struct set_options){0};
+    for (size_t i = 3; i < c->n_args; i++) {
+        struct bytes word = c->arg[i];
+        if (bytes_is(word, "nx") && !ret->only_old) {
+            ret->only_new = true;
+        } else if (bytes_is(word, "xx") && !ret->only_new) {
+            ret->only_old = true;
+        } else if (bytes_is(word, "keepttl") && ret->time == 0) {
+            ret->keep = true;
+        } else if (bytes_is(word, "get")) {
+            ret->get = true;
+        } else if (is_time(word) && i + 1 < c->n_args && ret->time == 0 && !ret->keep) {
+            ret->time = i++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
 
 /* EX seconds, PX milliseconds, EXAT, PXAT: ms of the wall clock. */
 static bool parse_deadline(struct client *c, size_t i, int64_t *ret) {
     struct bytes word = c->arg[i];
+    bool seconds = bytes_is(word, "ex") || bytes_is(word, "exat");
+    bool at = bytes_is(word, "exat") || bytes_is(word, "pxat");
     int64_t n;
-    if (i + 1 >= c->n_args) {
-        reply_error(c, "ERR syntax error");
-        return false;
-    }
     if (!want_int(c, i + 1, &n)) {
         return false;
     }
-    bool seconds = bytes_is(word, "ex") || bytes_is(word, "exat");
-    bool at = bytes_is(word, "exat") || bytes_is(word, "pxat");
-    if (n <= 0 || n > INT64_C(1) << 50) {
+    if (n <= 0 || __builtin_mul_overflow(n, seconds ? 1000 : 1, &n) ||
+        __builtin_add_overflow(n, at ? 0 : now_ms(), ret)) {
         reply_error(c, "ERR invalid expire time in 'set' command");
         return false;
     }
-    *ret = (seconds ? n * 1000 : n) + (at ? 0 : now_ms());
     return true;
 }
 
 static bool parse_set(struct client *c, struct set_options *ret) {
-    *ret = (struct set_options){0};
-    for (size_t i = 3; i < c->n_args; i++) {
-        struct bytes word = c->arg[i];
-        if (bytes_is(word, "nx")) {
-            ret->only_new = true;
-        } else if (bytes_is(word, "xx")) {
-            ret->only_old = true;
-        } else if (bytes_is(word, "keepttl")) {
-            ret->keep = true;
-        } else if (bytes_is(word, "get")) {
-            ret->get = true;
-        } else if (bytes_is(word, "ex") || bytes_is(word, "px") || bytes_is(word, "exat") ||
-                   bytes_is(word, "pxat")) {
-            if (!parse_deadline(c, i++, &ret->deadline)) {
-                return false;
-            }
-        } else {
-            reply_error(c, "ERR syntax error");
-            return false;
-        }
-    }
-    if (ret->only_new && ret->only_old) {
+    if (!parse_options(c, ret)) {
         reply_error(c, "ERR syntax error");
         return false;
     }
-    return true;
+    return ret->time == 0 || parse_deadline(c, ret->time, &ret->deadline);
 }
 
 void cmd_set(struct client *c) {

@@ -6,6 +6,7 @@
 #include "command.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct command commands[] = {
@@ -18,7 +19,7 @@ const struct command commands[] = {
     {"del", cmd_del, -2, true, 1, -1, 1},
     {"echo", cmd_echo, 2, false, 0, 0, 0},
     {"exists", cmd_exists, -2, false, 1, -1, 1},
-    {"expire", cmd_expire, 3, true, 1, 1, 1},
+    {"expire", cmd_expire, -3, true, 1, 1, 1},
     {"flushall", cmd_flushall, -1, true, 0, 0, 0},
     {"gcollect", cmd_gcollect, 1, false, 0, 0, 0},
     {"gdegree", cmd_gdegree, 2, false, 1, 1, 1},
@@ -41,7 +42,7 @@ const struct command commands[] = {
     {"mget", cmd_mget, -2, false, 1, -1, 1},
     {"mset", cmd_mset, -3, true, 1, -1, 2},
     {"persist", cmd_persist, 2, true, 1, 1, 1},
-    {"pexpire", cmd_pexpire, 3, true, 1, 1, 1},
+    {"pexpire", cmd_pexpire, -3, true, 1, 1, 1},
     {"ping", cmd_ping, -1, false, 0, 0, 0},
     {"pttl", cmd_pttl, 2, false, 1, 1, 1},
     {"publish", cmd_publish, 3, false, 0, 0, 0},
@@ -90,7 +91,7 @@ void command_start(void) {
     }
 }
 
-static const struct command *find(struct bytes name) {
+const struct command *command_find(struct bytes name) {
     for (unsigned i = name_hash(name); finder[i % FINDER] != NULL; i++) {
         if (bytes_is(name, finder[i % FINDER]->name)) {
             return finder[i % FINDER];
@@ -104,13 +105,25 @@ static bool allowed_when_subscribed(const struct command *k) {
            k->run == cmd_quit;
 }
 
-void command_run(struct client *c) {
+/* The name and the beginning of what follows it, as Redis quotes them. */
+static void unknown(struct client *c) {
     struct bytes name = c->arg[0];
-    const struct command *k = find(name);
+    char args[192] = "";
+    size_t n = 0;
+    for (size_t i = 1; i < c->n_args && n < 128; i++) {
+        size_t most = 128 - n;
+        size_t len = c->arg[i].len < most ? c->arg[i].len : most;
+        n += (size_t)snprintf(args + n, sizeof args - n, "'%.*s' ", (int)len, c->arg[i].at);
+    }
+    reply_error(c, "ERR unknown command '%.*s', with args beginning with: %s",
+                (int)(name.len < 128 ? name.len : 128), name.at, args);
+}
+
+void command_run(struct client *c) {
+    const struct command *k = command_find(c->arg[0]);
     atomic_fetch_add_explicit(&c->worker->count.commands, 1, memory_order_relaxed);
     if (k == NULL) {
-        reply_error(c, "ERR unknown command '%.*s'", (int)(name.len < 128 ? name.len : 128),
-                    name.at);
+        unknown(c);
     } else if (k->arity > 0 ? c->n_args != (size_t)k->arity : c->n_args < (size_t)-k->arity) {
         reply_error(c, "ERR wrong number of arguments for '%s' command", k->name);
     } else if (c->n_subs > 0 && !allowed_when_subscribed(k)) {

@@ -52,5 +52,6 @@ command_fn cmd_command, cmd_config, cmd_echo, cmd_gcollect, cmd_info, cmd_ping, 
     cmd_select;
 
 void command_start(void);
+const struct command *command_find(struct bytes name); /* NULL: unknown */
 
 #endif

@@ -57,6 +57,7 @@
 /* Figures that every back end has; what it cannot know is 0. */
 struct mm_stats {
     uint64_t made; /* objects, since the start */
+    uint64_t freed;
     uint64_t live; /* made and not freed */
     uint64_t live_bytes;
     uint64_t heap_bytes; /* from the system, for objects */

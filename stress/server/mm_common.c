@@ -35,6 +35,7 @@ void mm_shards_sum(struct mm_stats *ret) {
         bytes_made += atomic_load(&mm_shards[i].bytes_made);
     }
     ret->made = made;
+    ret->freed = freed;
     ret->live = made - freed;
     ret->live_bytes = bytes_made - bytes_freed;
 }

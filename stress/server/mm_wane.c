@@ -54,7 +54,8 @@ void mm_root_free(void *root) { free(root); }
 void mm_stats_get(struct mm_stats *ret) {
     wane_stats s = figures();
     *ret = (struct mm_stats){0};
-    mm_shards_sum(ret);
+    ret->made = s.births;
+    ret->freed = s.deaths;
     ret->live = s.live_objects;
     ret->live_bytes = s.live_bytes;
     ret->heap_bytes = s.heap_bytes;
@@ -93,6 +94,8 @@ static void each_generation(mm_stats_fn *fn, void *arg) {
 
 void mm_stats_each(mm_stats_fn *fn, void *arg) {
     wane_stats s = figures();
+    fn("births", s.births, arg);
+    fn("deaths", s.deaths, arg);
     fn("live_objects", s.live_objects, arg);
     fn("live_bytes", s.live_bytes, arg);
     fn("heap_bytes", s.heap_bytes, arg);
@@ -109,6 +112,7 @@ void mm_stats_each(mm_stats_fn *fn, void *arg) {
     fn("oldest_guard_ns", s.oldest_guard_ns, arg);
     fn("collector_cpu_ns", s.collector_cpu_ns, arg);
     fn("threads", s.threads, arg);
+    fn("external_bytes", s.external_bytes, arg);
 #if MM_WANE_GC
     each_generation(fn, arg);
 #endif

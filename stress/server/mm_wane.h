@@ -27,15 +27,8 @@
 typedef wane_type mm_type;
 typedef wane_slot mm_slot;
 
-static inline void *mm__born(void *obj) {
-    if (obj != NULL) {
-        atomic_fetch_add_explicit(&mm_shard_of_thread()->made, 1, memory_order_relaxed);
-    }
-    return obj;
-}
-
-#define mm_new(type) mm__born(wane_new(type))
-#define mm_new_extra(type, extra) mm__born(wane_new_extra((type), (extra)))
+#define mm_new(type) wane_new(type)
+#define mm_new_extra(type, extra) wane_new_extra((type), (extra))
 #define mm_retain(obj) wane_retain(obj)
 #define mm_release(obj) wane_release(obj)
 #define mm_share(obj) wane_share(obj)

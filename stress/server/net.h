@@ -86,7 +86,7 @@ struct limits {
     int64_t _Atomic max_clients;
     int64_t _Atomic max_bulk;   /* bytes of one argument */
     int64_t _Atomic max_query;  /* bytes of one command */
-    int64_t _Atomic max_output; /* bytes that wait for a client */
+    int64_t _Atomic max_output; /* bytes that wait for a subscriber */
 };
 
 extern struct limits limits;
@@ -100,6 +100,7 @@ extern int server_port;
 int net_start(unsigned threads, int port); /* returns the port, or a negative errno value */
 void net_end(void);
 void net_count(struct counters *ret_sum);
+void net_reset_counts(void); /* but for the clients that are there */
 uint64_t now_ns(void);
 
 /* client.c: the worker's calls. */

@@ -5,6 +5,7 @@
  */
 #include "obj.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -84,14 +85,15 @@ bool bytes_to_int(struct bytes b, int64_t *ret) {
 
 bool bytes_to_double(struct bytes b, double *ret) {
     char text[64];
-    if (b.len == 0 || b.len >= sizeof text || b.at[0] == ' ') {
+    if (b.len == 0 || b.len >= sizeof text || isspace((unsigned char)b.at[0])) {
         return false;
     }
     memcpy(text, b.at, b.len);
     text[b.len] = '\0';
     char *end;
+    errno = 0;
     double x = strtod(text, &end);
-    if (end != text + b.len || isnan(x)) {
+    if (end != text + b.len || isnan(x) || (errno == ERANGE && (isinf(x) || x == 0))) {
         return false;
     }
     *ret = x;

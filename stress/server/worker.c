@@ -52,6 +52,18 @@ void net_count(struct counters *ret) {
     }
 }
 
+void net_reset_counts(void) {
+    for (unsigned i = 0; i < n_workers; i++) {
+        struct counters *c = &workers[i].count;
+        atomic_store(&c->commands, 0);
+        atomic_store(&c->accepted, 0);
+        atomic_store(&c->refused, 0);
+        atomic_store(&c->protocol_errors, 0);
+        atomic_store(&c->closed_for_output, 0);
+        atomic_store(&c->longest_ns, 0);
+    }
+}
+
 static int64_t clients_now(void) {
     int64_t n = 0;
     for (unsigned i = 0; i < n_workers; i++) {

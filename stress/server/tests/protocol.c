@@ -9,6 +9,7 @@
 #include "proc.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,7 +55,9 @@ TEST(connection) {
     sock_send_text(fd, "ECHO \"a b\\x00c\\n\"\r\n");
     CHECK_EQ_UINT(sock_reply(fd, more, sizeof more), 12);
     CHECK(memcmp(more, "$6\r\na b\0c\n\r\n", 12) == 0);
-    DIALOGUE({"ECHO 'it\\'s'", "$4\r\nit's"}, {"NOSUCH a b", "-ERR unknown command 'NOSUCH'"},
+    DIALOGUE({"ECHO 'it\\'s'", "$4\r\nit's"},
+             {"NOSUCH a b", "-ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' "},
+             {"nosuch", "-ERR unknown command 'nosuch', with args beginning with: "},
              {"SELECT 0", "+OK"}, {"SELECT 7", "-ERR DB index is out of range"},
              {"select x", NOT_INT}, {"QUIT", "+OK"});
     CHECK_EQ_UINT(sock_read_all(fd, more, sizeof more), 0);
@@ -74,13 +77,18 @@ TEST(strings) {
              {"MSET k1 a k2", "-ERR wrong number of arguments for 'mset' command"},
              {"GETSET k1 z", "$1\r\nc"}, {"GETSET new z", "$-1"}, {"SET e \"\"", "+OK"},
              {"GET e", "$0\r\n"}, {"DBSIZE", ":7"});
-    DIALOGUE({"SET k1 v NX", "$-1"}, {"SET k1 v XX", "+OK"}, {"SET q v XX", "$-1"},
-             {"SET q v NX", "+OK"}, {"SET q w GET", "$1\r\nv"}, {"SET r w GET", "$-1"},
-             {"SET q v NX XX", "-ERR syntax error"},
-             {"SET q v EX 0", "-ERR invalid expire time in 'set' command"},
-             {"SET q v EX", "-ERR syntax error"}, {"SET q v EX x", NOT_INT},
-             {"SET q v WHAT", "-ERR syntax error"},
-             {"SET q", "-ERR wrong number of arguments for 'set' command"});
+    DIALOGUE(
+        {"SET k1 v NX", "$-1"}, {"SET k1 v XX", "+OK"}, {"SET q v XX", "$-1"},
+        {"SET q v NX", "+OK"}, {"SET q w GET", "$1\r\nv"}, {"SET r w GET", "$-1"},
+        {"SET q v NX XX", "-ERR syntax error"},
+        {"SET q v EX 0", "-ERR invalid expire time in 'set' command"},
+        {"SET q v EX", "-ERR syntax error"}, {"SET q v EX x", NOT_INT},
+        {"SET q v EX x WHAT", "-ERR syntax error"}, {"SET q v WHAT", "-ERR syntax error"},
+        {"SET q v EX 1 PX 1", "-ERR syntax error"}, {"SET q v KEEPTTL EX 1", "-ERR syntax error"},
+        {"SET q v EX 9223372036854775", "-ERR invalid expire time in 'set' command"},
+        {"SET q v EX -1", "-ERR invalid expire time in 'set' command"},
+        {"SET q v EX 9223372036854775808", NOT_INT}, {"SET q v PXAT 9223372036854775807", "+OK"},
+        {"SET q v", "+OK"}, {"SET q", "-ERR wrong number of arguments for 'set' command"});
     end();
 }
 
@@ -94,7 +102,16 @@ TEST(keys) {
              {"SET d v PX 100000 ", "+OK"}, {"TTL d", ":100"}, {"SET d w KEEPTTL", "+OK"},
              {"TTL d", ":100"}, {"APPEND d x", ":2"}, {"TTL d", ":100"}, {"SET d v", "+OK"},
              {"TTL d", ":-1"},
-             {"EXPIRE d 99999999999999999", "-ERR invalid expire time in 'expire' command"});
+             {"EXPIRE d 99999999999999999", "-ERR invalid expire time in 'expire' command"},
+             {"EXPIRE d -99999999999999999", "-ERR invalid expire time in 'expire' command"},
+             {"EXPIRE d 10 XX", ":0"}, {"EXPIRE d 10 GT", ":0"}, {"EXPIRE d 100 NX", ":1"},
+             {"EXPIRE d 200 NX", ":0"}, {"EXPIRE d 200 LT", ":0"}, {"EXPIRE d 50 GT", ":0"},
+             {"EXPIRE d 200 GT", ":1"}, {"EXPIRE d 50 XX LT", ":1"}, {"TTL d", ":50"},
+             {"EXPIRE d 10 SO", "-ERR Unsupported option SO"},
+             {"EXPIRE d 10 GT LT", "-ERR GT and LT options at the same time are not compatible"},
+             {"EXPIRE d 10 NX GT",
+              "-ERR NX and XX, GT or LT options at the same time are not compatible"},
+             {"EXPIRE d -5", ":1"}, {"EXISTS d", ":0"});
     DIALOGUE({"FLUSHALL", "+OK"}, {"DBSIZE", ":0"}, {"SET a b", "+OK"}, {"FLUSHALL ASYNC", "+OK"},
              {"EXISTS a", ":0"}, {"FLUSHALL SYNC", "+OK"}, {"FLUSHALL NOW", "-ERR syntax error"});
     end();
@@ -133,7 +150,8 @@ TEST(lists) {
              {"LPOP l", "$1\r\n3"}, {"RPOP l 2", "*2\r\n$1\r\n4\r\n$1\r\n1"}, {"LPOP l 0", "*0"},
              {"RPOP l 9", "*1\r\n$1\r\n2"}, {"EXISTS l", ":0"}, {"LPOP l", "$-1"},
              {"LPOP l 2", "*-1"}, {"LPOP l -1", "-ERR value is out of range, must be positive"},
-             {"LLEN l", ":0"}, {"SET s v", "+OK"}, {"LPUSH s v", WRONGTYPE}, {"LPOP s", WRONGTYPE},
+             {"LPOP l 1 2", "-ERR wrong number of arguments for 'lpop' command"}, {"LLEN l", ":0"},
+             {"SET s v", "+OK"}, {"LPUSH s v", WRONGTYPE}, {"LPOP s", WRONGTYPE},
              {"LLEN s", WRONGTYPE}, {"LRANGE s 0 1", WRONGTYPE}, {"RPUSH m v", ":1"},
              {"GET m", WRONGTYPE}, {"INCR m", WRONGTYPE}, {"TYPE m", "+list"},
              {"APPEND m x", WRONGTYPE}, {"SET m x GET", WRONGTYPE}, {"MGET m", "*1\r\n$-1"},
@@ -198,6 +216,19 @@ TEST(sorted_sets) {
         {"ZPOPMIN z 9", "*2\r\n$1\r\nb\r\n$1\r\n2"}, {"EXISTS z", ":0"}, {"ZPOPMIN z", "*0"},
         {"ZADD z x a", "-ERR value is not a valid float"},
         {"ZADD z nan a", "-ERR value is not a valid float"},
+        {"ZADD z 1e999 a", "-ERR value is not a valid float"},
+        {"ZADD z NX 1 a XX", "-ERR syntax error"},
+        {"ZADD z NX", "-ERR wrong number of arguments for 'zadd' command"},
+        {"ZADD z NX XX 1 a", "-ERR XX and NX options at the same time are not compatible"},
+        {"ZADD z GT LT 1 a", "-ERR GT, LT, and/or NX options at the same time are not compatible"},
+        {"ZADD z INCR 1 a 2 b", "-ERR INCR option supports a single increment-element pair"},
+        {"ZADD z XX 1 a", ":0"}, {"EXISTS z", ":0"}, {"ZADD z XX INCR 1 a", "$-1"},
+        {"ZADD z NX 1 a 2 b", ":2"}, {"ZADD z NX 5 a 3 c", ":1"}, {"ZADD z XX CH 5 a 3 d", ":1"},
+        {"ZADD z GT CH 4 a 6 b 7 e", ":2"}, {"ZADD z LT CH 4 a 9 b", ":1"},
+        {"ZADD z INCR 1.5 a", "$3\r\n5.5"}, {"ZADD z NX INCR 1 a", "$-1"},
+        {"ZADD z INCR inf i", "$3\r\ninf"},
+        {"ZADD z INCR -inf i", "-ERR resulting score is not a number (NaN)"},
+        {"ZSCORE z i", "$3\r\ninf"}, {"ZPOPMIN z 1 2", "-ERR syntax error"}, {"DEL z", ":1"},
         {"ZADD z 1", "-ERR wrong number of arguments for 'zadd' command"},
         {"ZADD z 1 a 2", "-ERR syntax error"}, {"ZADD z 1 a", ":1"}, {"TYPE z", "+zset"},
         {"GET z", WRONGTYPE});
@@ -240,7 +271,16 @@ TEST(server_commands) {
               "-ERR CONFIG SET failed (possibly related to argument 'maxclients')"},
              {"CONFIG SET nosuch 1",
               "-ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"},
-             {"CONFIG GET nosuch*", "*0"}, {"CONFIG RESETSTAT", "+OK"}, {"COMMAND DOCS", "*0"});
+             {"CONFIG SET maxclients 7 nosuch 1",
+              "-ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"},
+             {"CONFIG GET maxclients", "*2\r\n$10\r\nmaxclients\r\n$3\r\n500"},
+             {"CONFIG GET", "-ERR wrong number of arguments for 'config|get' command"},
+             {"CONFIG what", "-ERR unknown subcommand 'what'. Try CONFIG HELP."},
+             {"CONFIG GET nosuch*", "*0"}, {"CONFIG RESETSTAT", "+OK"}, {"COMMAND DOCS", "*0"},
+             {"COMMAND INFO get nosuch",
+              "*2\r\n*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*-1"},
+             {"COMMAND what", "-ERR unknown subcommand 'what'. Try COMMAND HELP."},
+             {"INFO nosuch", "$0\r\n"});
     static char reply[1 << 16];
     sock_send_text(fd, "COMMAND\r\n");
     sock_reply(fd, reply, sizeof reply);
@@ -250,7 +290,40 @@ TEST(server_commands) {
     sock_send_text(fd, "GCOLLECT\r\n");
     sock_reply(fd, reply, sizeof reply);
     CHECK(reply[0] == ':');
+    if (sock_info(fd, "mm_counts_live") == 1) {
+        CHECK_EQ_INT(sock_info(fd, "mm_made"),
+                     sock_info(fd, "mm_freed") + sock_info(fd, "mm_live"));
+    }
     end();
+}
+
+/* Each that the library's own list has, with - for _, can be read, and set to what it is. */
+static void every_option(const char *list) {
+    const char *path = getenv("WANE_OPTIONS");
+    FILE *f = path == NULL ? NULL : fopen(path, "re");
+    char line[256];
+    int n = 0;
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char name[64] = "gc-";
+        if (sscanf(line, " X(%59[a-z0-9_],", name + 3) != 1) {
+            continue;
+        }
+        for (char *p = name; *p != '\0'; p++) {
+            *p = *p == '_' ? '-' : *p;
+        }
+        const char *at = strstr(list, name);
+        CHECK_MSG(at != NULL, "CONFIG GET gc-* has no %s", name);
+        char request[128];
+        const char *value = strchr(strchr(at, '$'), '\n') + 1;
+        snprintf(request, sizeof request, "CONFIG SET %s %.*s\r\n", name, (int)strcspn(value, "\r"),
+                 value);
+        sock_ask(fd, request, "+OK\r\n");
+        n++;
+    }
+    if (f != NULL) {
+        fclose(f);
+        CHECK(n > 5);
+    }
 }
 
 TEST(options_of_the_back_end) {
@@ -263,6 +336,7 @@ TEST(options_of_the_back_end) {
                  {"CONFIG GET gc-stall-limit-us", "*2\r\n$17\r\ngc-stall-limit-us\r\n$3\r\n500"},
                  {"CONFIG SET gc-stall-limit-us -1",
                   "-ERR CONFIG SET failed (possibly related to argument 'gc-stall-limit-us')"});
+        every_option(list);
     }
     end();
 }
