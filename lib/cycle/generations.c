@@ -37,7 +37,8 @@ static unsigned xcount[3];     /* [0] is unused: it is counted by net births */
 static int64_t long_lived;     /* tracked objects after the last collection of generation 2 */
 static bool base_falls;        /* the deaths that the last one of these caused are not over */
 static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
-static uint64_t last_took, last_end; /* the last collection */
+static uint64_t xlast_took, xlast_end; /* the last collection */
+static uint64_t xlast_look;  /* for candidates that are due by age, when none was */
 static uint64_t slices_took; /* of the collection that is open */
 static struct wane__scope rest;  /* of the last collection in parts: it goes first */
 static int64_t alive_before; /* tracked objects when it, or its first part, began */
@@ -113,8 +114,8 @@ static void account(const struct wane__findings *f) {
     wane__tally(s->candidates, f->candidates);
     wane__tally(s->suspects, f->suspects);
     wane__tally(s->aborted, f->aborted ? 1 : 0);
-    last_took = slices_took;
-    last_end = now;
+    store_relaxed(&xlast_took, slices_took);
+    store_relaxed(&xlast_end, now);
     found_so_far += f->collected;
     if (f->rest)
         return;
@@ -270,32 +271,47 @@ static bool ages(void) {
     return wane__option(candidate_age_ms) != 0 && wane__gc_automatic();
 }
 
+/* When candidates with that mark are due. */
+static uint64_t due_at(int mark, uint64_t now) {
+    uint64_t looked = load_relaxed(&xlooked[mark]);
+    if (looked == 0) /* never: as if they were new */
+        store_relaxed(&xlooked[mark], looked = now);
+    return looked + interval(mark);
+}
+
+/* Not so often that looking for marks takes long, and as the collector's share of the time allows. */
+static uint64_t next_look(void) {
+    uint64_t look = load_relaxed(&xlast_look) + interval(0) / 8 + LEAST_DELAY_NS;
+    uint64_t earned = load_relaxed(&xlast_end) +
+                      load_relaxed(&xlast_took) * 100 / (uint64_t)wane__option(collector_cpu_percent);
+    return look > earned ? look : earned;
+}
+
 int64_t wane__age_delay(void) {
     if (!ages())
         return -1;
-    int64_t least = -1;
+    uint64_t now = wane__now(), first = UINT64_MAX, look = next_look();
     unsigned marks = dirty_marks();
     for (int mark = 0; mark <= WANE__DIRTY_LEFT; mark++) {
-        if ((marks & 1u << mark) == 0)
-            continue;
-        int64_t delay = (int64_t)interval(mark) - (int64_t)(wane__now() - load_relaxed(&xlooked[mark]));
-        delay = delay > LEAST_DELAY_NS ? delay : LEAST_DELAY_NS;
-        least = least < 0 || delay < least ? delay : least;
+        if ((marks & 1u << mark) != 0 && due_at(mark, now) < first)
+            first = due_at(mark, now);
     }
-    return least;
+    if (first == UINT64_MAX)
+        return -1;
+    if (first < look)
+        first = look;
+    return first > now + LEAST_DELAY_NS ? (int64_t)(first - now) : LEAST_DELAY_NS;
 }
 
-/* The oldest candidates that nobody has looked at for long, if the time that it takes is earned. */
+/* The oldest candidates that nobody has looked at for long. */
 static bool due_by_age(struct wane__scope *ret) {
-    static uint64_t looked; /* under the claim: for marks, none of which was due */
     uint64_t now = wane__now();
-    if (!ages() || now - looked < interval(0) / 8 + LEAST_DELAY_NS ||
-        (now - last_end) * (uint64_t)wane__option(collector_cpu_percent) < last_took * 100)
+    if (!ages() || now < next_look())
         return false;
-    looked = now;
+    store_relaxed(&xlast_look, now);
     unsigned marks = dirty_marks();
     for (int mark = WANE__DIRTY_LEFT; mark >= 0; mark--) {
-        if ((marks & 1u << mark) == 0 || now - load_relaxed(&xlooked[mark]) < interval(mark))
+        if ((marks & 1u << mark) == 0 || now < due_at(mark, now))
             continue;
         *ret = (struct wane__scope){.generation = mark < WANE__OLDEST ? mark : WANE__OLDEST, .bounded = mark == WANE__OLDEST};
         return true;
