@@ -83,7 +83,8 @@ WANE_API int wane_gc_step(int64_t budget_ns);
  * set to 0 before the first use, since otherwise the library starts its own.
  *
  * Returns 0 after wane_shutdown; -EBUSY if there is a collector thread already; -EDEADLK inside a callback; -EAGAIN or
- * -ENOMEM. Aborts with one line inside a guard. Objects that the thread owns are freed meanwhile like those of a thread that sleeps.
+ * -ENOMEM. Aborts with one line inside a guard. The thread is detached first, as by wane_thread_detach,
+ * and attached again by its next call afterwards.
  */
 WANE_API int wane_collector_run(void);
 

@@ -25,6 +25,7 @@
 /* While others go on deferring, passes over all queues do not end by themselves: after so many, no more of them. */
 #define PASSES_MAX 64
 #define NAP_NS 20000
+#define SLICE_NS 1000000 /* of a collection, where there is a limit */
 
 struct flush {
     struct wane__record *r;
@@ -93,7 +94,12 @@ static bool wait_for_appliers(const struct flush *f) {
 
 /* What died while a collection held it is destroyed by that collection. */
 static bool wait_for_collection(const struct flush *f) {
-    wane__collect_rest(f->r); /* one that is done in slices waits for this thread, perhaps */
+    /* One that is done in slices waits for this thread, perhaps. */
+    while (!wane__collect_rest(f->r, f->deadline == UINT64_MAX ? 0 : wane__now() + SLICE_NS)) {
+        if (late(f))
+            return false;
+        nap();
+    }
     uint32_t turn = wane__collection_turn();
     while ((turn & 1) != 0 && wane__collection_turn() == turn) {
         if (late(f))

@@ -126,7 +126,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* Its own record stays: meanwhile the thread counts as the collector, like any thread that owns none of the objects. */
+/* Without a record of its own meanwhile, like a thread that has ended: one thread has one record. */
 int wane__background_lend(void) {
     pthread_mutex_lock(&lock);
     uint32_t state = load_relaxed(&xstate);
@@ -139,14 +139,13 @@ int wane__background_lend(void) {
         return 0;
     if (state != NONE)
         return -EBUSY;
-    struct wane__thread *own = wane__self;
+    wane__record_detach(wane__record_self());
     uint64_t before = wane__clock(CLOCK_THREAD_CPUTIME_ID);
     struct wane__record *r = begin();
     if (r == NULL)
         return -ENOMEM;
     go_on(r);
     wane__record_detach(r);
-    wane__self = own;
     over(wane__clock(CLOCK_THREAD_CPUTIME_ID) - before);
     return 0;
 }

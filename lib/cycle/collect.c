@@ -227,6 +227,10 @@ static void undo(struct wane__collection *c) {
 static void resume(struct wane__collection *c) {
     c->r = NULL;
     c->at = 0;
+    if (c->step == 0) { /* nobody may wait for the decision: upgrades do */
+        wane__decided(c);
+        c->step = 1;
+    }
 }
 
 /* What was decided stays open: whoever collects next in the child finishes it. The rest is undone. */

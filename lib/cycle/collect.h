@@ -103,6 +103,7 @@ bool wane__let_kept_live(struct wane__collection *c);
 bool wane__run_finalizers_of_garbage(struct wane__collection *c);
 bool wane__settle_finalizers(struct wane__collection *c);
 bool wane__decide(struct wane__collection *c);
+void wane__decided(struct wane__collection *c); /* its last part, which may be repeated: for the child of a fork */
 bool wane__empty_garbage(struct wane__collection *c);
 bool wane__destroy_garbage(struct wane__collection *c);
 /* Marks as held what the suspects in c->list reach by recorded edges. */

@@ -81,11 +81,16 @@ static void bury_weak(struct wane__collection *c) {
 static void bury_garbage(struct wane__collection *c) {
     for (size_t i = 0; i < c->table.n; i++) {
         struct wane__suspect *s = &c->table.suspects[i];
-        if (!wane__in_doubt(s))
+        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_GARBAGE) != 0)
             continue;
         s->flags |= WANE__SUSPECT_GARBAGE;
         c->garbage++;
     }
+}
+
+void wane__decided(struct wane__collection *c) {
+    bury_weak(c);
+    bury_garbage(c);
 }
 
 /* In one go, however little time there is: upgrades wait. Waits for nobody and runs no user code. */
@@ -97,8 +102,7 @@ bool wane__decide(struct wane__collection *c) {
     if (!c->table.failed) {
         store_relaxed(&c->decided, true);
         compiler_barrier();
-        bury_weak(c);
-        bury_garbage(c);
+        wane__decided(c);
     }
     c->deadline = deadline;
     if (!c->table.failed)

@@ -84,6 +84,9 @@ static void unclaim(void) {
     wane__tsan_release(&xclaim);
     store_release(&xturn, xturn + 1); /* [order:applying] */
     store_release(&xclaim, 0u); /* [order:consumer] */
+    fence_seq_cst(); /* marks that were left, and what is open, before the look whether the thread sleeps */
+    if (load_relaxed(&wane__xidle))
+        wane__wake_idle();
 }
 
 uint32_t wane__collection_turn(void) {
@@ -215,6 +218,15 @@ static bool over(unsigned count, int64_t threshold) { return threshold > 0 && (i
 /* Now and then a full collection instead of one of the oldest generation: a safety net. */
 #define FULL_ONCE_IN 8
 
+/* What died of itself since the last collection must not be made once more before anything is new. */
+static void lower_counts(void) {
+    int64_t alive = wane__tracked_alive();
+    if (alive < load_relaxed(&xnet_then))
+        store_relaxed(&xnet_then, alive);
+    if (alive < long_lived)
+        long_lived = alive;
+}
+
 /* Whether a generation is due by its thresholds. */
 static bool due_by_thresholds(struct wane__scope *ret) {
     int64_t threshold0 = wane__option(threshold0), fresh = net_new();
@@ -288,6 +300,8 @@ static uint64_t next_look(void) {
 }
 
 int64_t wane__age_delay(void) {
+    if (load_relaxed(&xopen))
+        return LEAST_DELAY_NS;
     if (!ages())
         return -1;
     uint64_t now = wane__now(), first = UINT64_MAX, look = next_look();
@@ -369,6 +383,7 @@ bool wane__collect_if_due(struct wane__record *r) {
     }
     if (base_falls)
         lower_base(r);
+    lower_counts();
     struct wane__scope what;
     bool due = rest_due(&what) || due_by_growth(&what) || due_by_thresholds(&what) || due_by_age(&what);
     if (due)
@@ -408,11 +423,13 @@ bool wane__collect_slice(struct wane__record *r, uint64_t deadline) {
     return more;
 }
 
-void wane__collect_rest(struct wane__record *r) {
+bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
+    struct wane__findings unused;
     if (!load_relaxed(&xopen) || !claim(r->id))
-        return;
-    finish_open(r);
+        return true;
+    bool ended = !wane__collection_is_open() || go_on(r, deadline, &unused);
     unclaim();
+    return ended;
 }
 
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {

@@ -25,8 +25,11 @@ int64_t wane__age_delay(void);
  */
 bool wane__collect_slice(struct wane__record *r, uint64_t deadline);
 
-/* Finishes a collection that somebody left open, unless another thread does. */
-void wane__collect_rest(struct wane__record *r);
+/*
+ * Goes on with a collection that somebody left open, unless another thread does, until the deadline; 0: to its end.
+ * False: there is more.
+ */
+bool wane__collect_rest(struct wane__record *r, uint64_t deadline);
 
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);

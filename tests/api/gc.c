@@ -232,6 +232,35 @@ TEST(start_later_when_in_vain) {
     begin();
 }
 
+// What died of itself need not be made once more before a collection starts.
+TEST(start_after_many_died) {
+    begin();
+    int64_t age = 0;
+    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &age), 0);
+    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 0), 0);
+    CHECK_EQ_INT(wane_gc_set_threshold(1000, 10, 10), 0);
+    static struct node *many[50000];
+    for (size_t i = 0; i < 50000; i++) {
+        many[i] = node_new(i);
+    }
+    wane_gc_collect(2);
+    for (size_t i = 0; i < 50000; i++) {
+        wane_release(many[i]);
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    wane_gc_enable();
+    size_t then = collections();
+    uint64_t end = test_now_ns() + API_PATIENCE;
+    for (int i = 0; i < 10 || (collections() == then && test_now_ns() < end); i++) {
+        drop_pairs(100);
+        test_sleep_ns(API_MS);
+        CHECK(i < 10 || api_stats().live_objects < 25000);
+    }
+    CHECK(collections() > then);
+    CHECK_EQ_INT(wane_option_set("candidate_age_ms", age), 0);
+    begin();
+}
+
 TEST(start_for_older_generations) {
     begin();
     wane_gc_stats then[3], now[3];

@@ -146,6 +146,27 @@ TEST(others_finish_an_open_collection) {
     CHECK_EQ_INT(wane_flush(), 0);
 }
 
+TEST(a_flush_with_a_limit_leaves_it_open) {
+    no_thread();
+    size_t before = atomic_load(&nodes_dead);
+    gate_set(&guard_entered, false);
+    gate_set(&guard_leave, false);
+    drop_ring(20000);
+    while (api_stats().deferred_pending > 0) {
+        CHECK_EQ_INT(wane_gc_step(0), 1);
+    }
+    CHECK_EQ_INT(wane_gc_step(0), 1);
+    pthread_t t = api_thread(sit_in_a_guard, NULL);
+    gate_wait(&guard_entered);
+    CHECK_EQ_INT(wane_flush_for(20 * API_MS), -ETIMEDOUT);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before);
+    gate_set(&guard_leave, true);
+    api_join(t);
+    CHECK_EQ_INT(wane_flush(), 0);
+    step_to_the_end(API_SECOND);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 20000);
+}
+
 // Memory may be given back while a collection is open.
 TEST(trims_beside_an_open_collection) {
     no_thread();
