@@ -72,8 +72,8 @@ WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
  * taken for 20 us.
  *
  * Returns 1 if another step would find something to do, 0 if not (or another thread is collecting), -EINVAL for a
- * negative budget, -EDEADLK inside a callback, -EAGAIN or -ENOMEM when the thread cannot be attached. Aborts with
- * one line inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
+ * negative budget, -EDEADLK inside a callback, -EAGAIN when the thread cannot be attached, -ENOMEM for want of memory (a collection
+ * that was given up leaves its candidates as they were). Aborts with one line inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
  */
 WANE_API int wane_gc_step(int64_t budget_ns);
 

@@ -59,9 +59,9 @@ int wane_gc_step(int64_t budget_ns) {
     if (r->callbacks > 0)
         return -EDEADLK;
     uint64_t deadline = wane__now() + (budget_ns > LEAST_BUDGET_NS ? (uint64_t)budget_ns : LEAST_BUDGET_NS);
-    bool more = wane__collect_slice(r, deadline);
-    if (wane__work_slice(r, deadline))
-        more = true;
+    int more = wane__collect_slice(r, deadline);
+    if (wane__work_slice(r, deadline) && more == 0)
+        more = 1;
     errno = saved;
     return more;
 }

@@ -161,7 +161,7 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
                                    .suspects = c->suspects,
                                    .freed = c->freed,
                                    .aborted = c->table.failed,
-                                   .rest = c->rest};
+                                   .rest = c->rest && !c->table.failed};
     struct wane__record *r = c->r;
     wane__table_free(&c->table);
     free(c->pages);

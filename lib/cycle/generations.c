@@ -120,7 +120,7 @@ static void account(const struct wane__findings *f) {
     store_relaxed(&xlast_took, slices_took);
     store_relaxed(&xlast_end, now);
     found_so_far += f->collected;
-    if (f->rest)
+    if (f->rest || f->aborted) /* an aborted one looked at nothing */
         return;
     survivors = alive_before - (int64_t)found_so_far;
     for (int g = 0; g <= generation; g++)
@@ -404,23 +404,23 @@ static bool next_scope(struct wane__scope *ret) {
     return true;
 }
 
-bool wane__collect_slice(struct wane__record *r, uint64_t deadline) {
+int wane__collect_slice(struct wane__record *r, uint64_t deadline) {
     if (!claim(r->id))
-        return false;
+        return 0;
     struct wane__scope what;
-    struct wane__findings unused;
+    struct wane__findings f = {0};
     bool more = wane__collection_is_open();
     if (!more && next_scope(&what)) {
         wane__tally(xstats[what.generation].collections, 1);
         begin(&what);
         more = true;
     }
-    if (more && go_on(r, deadline, &unused)) {
+    if (more && go_on(r, deadline, &f)) {
         run_oracle(r);
         more = dirty_marks() != 0;
     }
     unclaim();
-    return more;
+    return f.aborted ? -ENOMEM : more;
 }
 
 bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {

@@ -21,9 +21,10 @@ int64_t wane__age_delay(void);
 
 /*
  * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or one for the candidates that
- * there are. Returns whether a further call would find something to do; not when another thread collects.
+ * there are. Returns 1 if a further call would find something to do, 0 if not or when another thread collects, -ENOMEM when the collection
+ * was given up.
  */
-bool wane__collect_slice(struct wane__record *r, uint64_t deadline);
+int wane__collect_slice(struct wane__record *r, uint64_t deadline);
 
 /*
  * Goes on with a collection that somebody left open, unless another thread does, until the deadline; 0: to its end.
