@@ -69,13 +69,29 @@ void wane__check_no_edge_into_garbage(struct wane__collection *c) {
     wane__collector_unlock();
 }
 
+/*
+ * As a candidate that collections to come will find: the byte alone is not found. The mark may be one of a younger age: who
+ * comes by it then sets that of the object's own.
+ */
+static bool is_marked(const struct wane__header *h) {
+    const uint8_t *dirty = wane__marks_of(h)->xdirty;
+    uint8_t age = load_relaxed(&h->age);
+    if ((age & WANE__AGE_LEFT) != 0 && load_relaxed(&dirty[WANE__DIRTY_LEFT]) != 0)
+        return true;
+    for (int mark = 0; load_relaxed(&h->candidate) == 1 && mark <= (age & 3); mark++) {
+        if (load_relaxed(&dirty[mark]) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* In doubt after a trial is what a full collection would destroy. */
 void wane__check_no_candidate_lost(struct wane__collection *c) {
     struct wane__table *t = &c->table;
     for (uint32_t i = 0; i < t->n; i++) {
         struct wane__suspect *s = &t->suspects[i];
         s->flags &= (uint16_t)~WANE__SUSPECT_SEEN;
-        bool marked = load_relaxed(&s->h->candidate) == 1 || (load_relaxed(&s->h->age) & WANE__AGE_LEFT) != 0;
+        bool marked = is_marked(s->h);
         if (!wane__in_doubt(s) || !marked)
             continue;
         s->flags |= WANE__SUSPECT_SEEN;
