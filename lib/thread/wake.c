@@ -37,8 +37,8 @@ bool wane__xidle;
 void wane__wake_idle(void) {
     int saved = errno;
     uint32_t state = WANE__ASLEEP;
-    store_relaxed(&wane__xidle, false);
-    if (cas_acq_rel(&wane__xasleep, &state, (uint32_t)WANE__AWAKE))
+    /* One wakes it. The exchange comes before the swap: else it could wipe out the next sleep's announcement. */
+    if (swap_seq_cst(&wane__xidle, false) && cas_acq_rel(&wane__xasleep, &state, (uint32_t)WANE__AWAKE))
         wane__hurry();
     errno = saved;
 }
