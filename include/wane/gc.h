@@ -125,8 +125,8 @@ WANE_API bool wane_gc_is_finalized(const void *obj);
 /*
  * For containers: moves n slots inside the storage of `container` (memmove; the regions may overlap), as one step for
  * the collector. The units in overwritten slots must have been removed before; the slots left behind keep stale
- * pointers, which the caller overwrites by further moves or with wane_slot_init before the next collection can see
- * them, that is: between wane_change_begin and wane_change_end, or at places beyond what `trace` visits.
+ * pointers, which the caller overwrites by further moves or with wane_slot_init(slot, NULL) before the next collection can
+ * see them, that is: between wane_change_begin and wane_change_end, or at places beyond what `trace` visits.
  *
  * container: held by the caller, whose `trace` visits the slots. Threads: the caller keeps others from changing the
  * same slots. Short: the collector waits for it.
@@ -134,8 +134,8 @@ WANE_API bool wane_gc_is_finalized(const void *obj);
 WANE_API void wane_slots_move(void *container, wane_slot *dst, wane_slot *src, size_t n);
 
 /*
- * Around a replacement or rotation of a container's storage. Between the two no other wane_ call, no waiting and little
- * work: the collector waits for it. They do not nest.
+ * Around a replacement or rotation of a container's storage. Between the two no other wane_ call but wane_slots_move
+ * and wane_slot_init(slot, NULL), no waiting and little work: the collector waits for it. They do not nest.
  */
 WANE_API void wane_change_begin(void *container);
 WANE_API void wane_change_end(void *container);

@@ -26,8 +26,12 @@ WANE_API void wane__slot_init_slow(wane_slot *s, void *obj);
 WANE_INLINE void wane_slot_init(wane_slot *s, void *obj) {
     struct wane__thread *t = wane__self;
     bool done = false;
+    if (obj == NULL) { /* perhaps between wane_change_begin and wane_change_end, whose bracket it must leave alone */
+        wane__store_relaxed(&s->wane__target, obj);
+        return;
+    }
     wane__bracket_enter(t);
-    if (wane__likely(obj != NULL && wane__load_relaxed(&wane__header_of(obj)->candidate) != 0 &&
+    if (wane__likely(wane__load_relaxed(&wane__header_of(obj)->candidate) != 0 &&
                      wane__load_relaxed(&t->match) != WANE__MATCH_NOBODY)) {
         wane__store_release(&s->wane__target, obj); /* [order:slot] */
         done = true;

@@ -133,11 +133,14 @@ void wane_change_end(void *container) {
     wane__unmark(&wane__record_need("wane_change_end")->head);
 }
 
+/* Perhaps inside a change, which ends its own bracket. */
 void wane_slots_move(void *container, wane_slot *dst, wane_slot *src, size_t n) {
+    bool inside = load_relaxed(&wane__record_need("wane_slots_move")->head.bracket) != 0;
     wane_change_begin(container);
     for (size_t i = 0; i < n; i++) {
         size_t at = dst <= src ? i : n - 1 - i;
         store_release(&dst[at].wane__target, load_relaxed(&src[at].wane__target)); /* [order:slot] */
     }
-    wane_change_end(container);
+    if (!inside)
+        wane_change_end(container);
 }

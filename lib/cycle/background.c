@@ -50,6 +50,29 @@ static bool anything_to_do(void) {
 static bool anything_or_candidates(void) { return anything_to_do() || wane__age_delay() >= 0; }
 
 /* A wake ends the quiet: a program that makes tracked objects wakes us at each sleep, and for both that costs a system call. */
+/* An idle process uses less than a fiftieth of a processor, over so long. */
+#define IDLE_SPAN_NS 100000000
+
+/* Whether the process has done next to nothing since this was asked before. The collector thread. */
+static bool process_is_idle(void) {
+    static uint64_t then, cpu_then;
+    uint64_t now = wane__now(), cpu = wane__clock(CLOCK_PROCESS_CPUTIME_ID);
+    if (now - then < IDLE_SPAN_NS)
+        return false;
+    bool idle = (cpu - cpu_then) * 50 < now - then;
+    then = now;
+    cpu_then = cpu;
+    return idle;
+}
+
+/* How long the thread may sleep for the sake of candidates; 0: not at all, since now is a good time to look at them. */
+static int64_t candidates_delay(void) {
+    if (process_is_idle())
+        return wane__idle_delay();
+    int64_t delay = wane__age_delay();
+    return delay > IDLE_SPAN_NS ? IDLE_SPAN_NS : delay;
+}
+
 static void rest(bool did) {
     static unsigned quiet; /* collector thread only */
     int64_t delay = wane__option(trim_delay_ms) * 1000000;
@@ -62,7 +85,9 @@ static void rest(bool did) {
         if (wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS))
             quiet = 0;
     } else {
-        delay = wane__age_delay();
+        delay = candidates_delay();
+        if (delay == 0)
+            return;
         if (wane__sleep(delay < 0 ? anything_or_candidates : anything_to_do, delay))
             quiet = 0;
     }

@@ -216,7 +216,7 @@ static void undo(struct wane__collection *c) {
         make_candidate_again(s->h, load_relaxed(&s->h->age) & 3);
         un_pin(c, s->h);
     }
-    if (load_relaxed(&wane__xwalking))
+    if (load_relaxed(&wane__heap_xnoted))
         wane__leave_roots(c);
     no_pins();
     wane__table_free(&c->table);

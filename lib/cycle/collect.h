@@ -30,6 +30,7 @@ struct wane__scope {
     bool bounded;   /* no more than some tracing for each candidate: what that does not decide is left */
     bool part;      /* some of the candidates are enough: the rest keep their marks */
     bool due;       /* by thresholds */
+    bool idle;      /* since the process has nothing else to do */
     bool trial;     /* changes nothing: the oracle of checked builds */
 };
 
@@ -80,9 +81,6 @@ void wane__collection_begin(const struct wane__scope *what);
 bool wane__collection_is_open(void);
 /* Goes on until the deadline (0: to the end). True: it is over, and *ret is set. */
 bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret);
-/* While pages are noted: none may be given back. Under the collector's lock. */
-extern bool wane__xwalking;
-
 /* The steps; roots.c, suspects.c, verdict.c, garbage.c. True: finished; false: the time is up. */
 bool wane__find_roots(struct wane__collection *c);
 void wane__leave_roots(struct wane__collection *c); /* those of pages that were not walked keep their marks */

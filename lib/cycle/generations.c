@@ -58,6 +58,7 @@ static wane_gc_stats xstats[3];
 /* Tracked objects that may always be made before anybody is held back. */
 #define ROOM_LEAST 500000
 #define LEAST_DELAY_NS 10000000
+#define IDLE_GAP_LEAST_NS 200000000
 /* Next to nothing: less than one of so many candidates. */
 #define WORTH_ONE_OF 32
 #define BACKOFF_MAX 8
@@ -317,6 +318,48 @@ int64_t wane__age_delay(void) {
     return first > now + LEAST_DELAY_NS ? (int64_t)(first - now) : LEAST_DELAY_NS;
 }
 
+/*
+ * A process that becomes idle has its candidates looked at soon, all of them, and not some seconds later: so that after that nothing
+ * wakes it. No more often than a hundredth of the time allows, and ever more rarely while nothing is found: a process
+ * that reads now and then makes new candidates each time.
+ */
+static bool idle_is_due; /* the collector thread, as idle_gap */
+static uint64_t idle_gap = IDLE_GAP_LEAST_NS;
+static uint64_t last_idle;
+
+int64_t wane__idle_delay(void) {
+    int64_t delay = wane__age_delay();
+    if (delay < 0 || load_relaxed(&xopen))
+        return delay;
+    uint64_t now = wane__now(), took = load_relaxed(&xlast_took);
+    if (took < load_relaxed(&xleft_took))
+        took = load_relaxed(&xleft_took);
+    uint64_t first = load_relaxed(&xlast_end) + took * 100;
+    if (first < last_idle + idle_gap)
+        first = last_idle + idle_gap;
+    if (now >= first) {
+        idle_is_due = true;
+        return 0;
+    }
+    return first - now < (uint64_t)delay ? (int64_t)(first - now) : delay;
+}
+
+/* Under the claim, as what it asks for. */
+static bool due_by_idleness(struct wane__scope *ret) {
+    if (!idle_is_due)
+        return false;
+    idle_is_due = false;
+    last_idle = wane__now();
+    *ret = (struct wane__scope){.generation = WANE__OLDEST, .idle = true};
+    return ages();
+}
+
+static void note_idle(size_t found) {
+    idle_gap = found > 0 ? IDLE_GAP_LEAST_NS : idle_gap * 4;
+    if (idle_gap > interval(0))
+        idle_gap = interval(0);
+}
+
 /* The oldest candidates that nobody has looked at for long. */
 static bool due_by_age(struct wane__scope *ret) {
     uint64_t now = wane__now();
@@ -385,9 +428,12 @@ bool wane__collect_if_due(struct wane__record *r) {
         lower_base(r);
     lower_counts();
     struct wane__scope what;
-    bool due = rest_due(&what) || due_by_growth(&what) || due_by_thresholds(&what) || due_by_age(&what);
+    bool due = rest_due(&what) || due_by_growth(&what) || due_by_thresholds(&what) || due_by_idleness(&what) ||
+               due_by_age(&what);
     if (due)
         collect_in_parts(r, &what);
+    if (what.idle)
+        note_idle(found_so_far);
     unclaim();
     return due;
 }

@@ -12,8 +12,6 @@
 #include "thread/grace.h"
 #include "thread/wake.h"
 
-bool wane__xwalking;
-
 /* Whether what bounded collections left is looked at too. */
 static bool takes_left(const struct wane__collection *c) {
     return c->what.generation == WANE__OLDEST && !c->what.bounded;
@@ -109,7 +107,7 @@ static void add_roots_of(struct wane__collection *c, struct wane__page *page) {
 static void note_pages(struct wane__collection *c) {
     wane__heap_walk_pages(note_page, c);
     wane__heavy();
-    store_relaxed(&wane__xwalking, true);
+    store_relaxed(&wane__heap_xnoted, true);
 }
 
 /* A part is as many as fit a processor's own cache with their tables. */
@@ -118,7 +116,7 @@ static void note_pages(struct wane__collection *c) {
 /* The pages that were not walked keep their marks. */
 void wane__leave_roots(struct wane__collection *c) {
     c->rest = c->at < c->pages_n;
-    store_relaxed(&wane__xwalking, false);
+    store_relaxed(&wane__heap_xnoted, false);
     for (; c->at < c->pages_n; c->pages_n--) {
         if (!c->what.trial)
             set_marks(c, c->pages[c->pages_n - 1]);
@@ -131,7 +129,7 @@ static bool enough(const struct wane__collection *c) {
 
 bool wane__find_roots(struct wane__collection *c) {
     wane__collector_lock();
-    if (!load_relaxed(&wane__xwalking))
+    if (!load_relaxed(&wane__heap_xnoted))
         note_pages(c);
     while (c->at < c->pages_n && !enough(c) && (c->deadline == 0 || wane__now() < c->deadline)) {
         add_roots_of(c, c->pages[c->at++]);
@@ -141,7 +139,7 @@ bool wane__find_roots(struct wane__collection *c) {
     if (enough(c))
         wane__leave_roots(c);
     bool finished = c->at >= c->pages_n;
-    store_relaxed(&wane__xwalking, !finished);
+    store_relaxed(&wane__heap_xnoted, !finished);
     wane__collector_unlock();
     if (finished) {
         c->roots_n = c->table.n;

@@ -150,9 +150,7 @@ size_t wane__give_back(bool all, bool *ret_more) {
     if (!wane__fences_known()) /* nothing could be given back, and a fork would wait for the lock */
         return 0;
     wane__collector_lock();
-    if (load_relaxed(&wane__xwalking)) /* a collection has noted pages */
-        bytes = 0;
-    else if (all)
+    if (all)
         bytes = wane__heap_trim(wait_for_brackets, NULL);
     else
         *ret_more = wane__heap_tend(wait_for_brackets, NULL, wane__now(),

@@ -157,6 +157,12 @@ bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, u
 /* Background: the same at once with everything that is empty. Returns bytes that went back to the system. */
 size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg);
 
+/*
+ * While it is set tend and trim leave everything as it is: somebody has noted pages and looks at them in pieces. Under the
+ * collector's lock.
+ */
+extern bool wane__heap_xnoted;
+
 /* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
 bool wane__heap_retired(void);
 

@@ -26,6 +26,7 @@
 #include "heap/silent.h"
 
 void (*wane__heap_on_retired)(void);
+bool wane__heap_xnoted;
 
 static struct wane__stack xretired; /* large objects, through page->notify */
 static uint32_t xwork;              /* something happened since tend last began */
@@ -121,6 +122,8 @@ static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64
 }
 
 bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns) {
+    if (load_relaxed(&wane__heap_xnoted))
+        return true;
     run(waiter, arg, now_ns, trim_delay_ns, false);
     store_seq_cst(&xwatching, 0u); /* [order:watch] before the heaps are looked at again */
     bool news = wane__silent_news();
@@ -131,6 +134,8 @@ bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, u
 }
 
 size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
+    if (load_relaxed(&wane__heap_xnoted))
+        return 0;
     size_t before = wane__heap_bytes();
     run(waiter, arg, UINT64_MAX, 0, true);
     (void)wane__orphan_has_empty();

@@ -28,10 +28,6 @@ static void defer_old(struct wane__record *r, void *old, const char *operation) 
 }
 
 void wane__slot_init_slow(wane_slot *s, void *obj) {
-    if (obj == NULL) {
-        store_relaxed(&s->wane__target, NULL);
-        return;
-    }
     struct wane__record *r = wane__record_need("wane_slot_init");
     wane__mark(&r->head);
     wane__make_candidate(wane__header_of(obj));

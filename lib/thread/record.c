@@ -84,11 +84,12 @@ static struct wane__record *record_new(uint32_t id) {
     struct wane__record *r = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (r == MAP_FAILED)
         return NULL;
+    wane__lsan_root_add(r, size); /* first: the process may end before the queues are ready */
     if (!wane__queue_init(&r->deferred) || !wane__queue_init(&r->kept)) {
+        wane__lsan_root_remove(r, size);
         munmap(r, size); /* a queue that was made stays behind: memory is out anyway */
         return NULL;
     }
-    wane__lsan_root_add(r, size);
     r->id = id;
     store_release(&wane__records[id], r); /* [order:record] */
     return r;

@@ -176,6 +176,8 @@ TEST(trims_beside_an_open_collection) {
         wane_trim();
         CHECK(wane_gc_step(0) >= 0);
         wane_trim();
+        // No room for this: what is empty is given back and it is tried again.
+        CHECK_EQ_PTR(wane_new_extra(&node_type, (size_t)1 << 50), NULL);
     }
     step_to_the_end(API_SECOND);
     wane_trim();
