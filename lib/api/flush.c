@@ -7,6 +7,8 @@
  * period that begins after the call must end; then passes over all queues, each up to where it was when the pass
  * began, until nothing is left: a death may keep units of what it referred to, which the next pass settles. Units that
  * others have taken are theirs to apply: a pass ends by waiting until each thread that was applying has finished.
+ *
+ * Passes that only follow what was there before are not limited in number; see passes().
  */
 #include <errno.h>
 #include <time.h>
@@ -22,14 +24,17 @@
 #include "thread/grace.h"
 #include "thread/mode.h"
 
-/* While others go on deferring, passes over all queues do not end by themselves: after so many, no more of them. */
-#define PASSES_MAX 64
+/* While others go on deferring, passes do not end by themselves: after so many with news of others, no more of them. */
+#define PASSES_MAX 16
+/* Most flushes end before so many passes; others keep collections from beginning until they have ended. */
+#define PASSES_FREE 3
 #define NAP_NS 20000
 #define SLICE_NS 1000000 /* of a collection, where there is a limit */
 
 struct flush {
     struct wane__record *r;
     uint64_t deadline; /* UINT64_MAX: none */
+    bool holds;        /* no collection runs */
 };
 
 static bool late(const struct flush *f) { return f->deadline != UINT64_MAX && wane__now() >= f->deadline; }
@@ -109,12 +114,71 @@ static bool wait_for_collection(const struct flush *f) {
     return true;
 }
 
+/* Who sees that the last word was taken sees, in what it loads next, that its taker is applying, or has done it. */
+static bool taken(const struct wane__queue *q, uint64_t limit) {
+    return load_acquire(&q->xhead) >= limit; /* [order:queue] */
+}
+
 static bool anything_left(void) {
     WANE__EACH_RECORD(r) {
-        if (wane__queue_length(&r->kept) > 0 || wane__queue_length(&r->handed) > 0 || wane__deferred_ready(r) > 0)
+        if (!taken(&r->kept, load_acquire(&r->kept.xtail)) || !taken(&r->handed, load_acquire(&r->handed.xtail)) ||
+            !taken(&r->deferred, load_acquire(&r->deferred.xsafe)))
             return true;
     }
     return wane__dead_waiting() > 0 || wane__calls_due();
+}
+
+/* A number that changes when anybody begins to apply or to collect. False: somebody is at it. */
+static bool idle(const struct flush *f, uint64_t *ret_turns) {
+    uint64_t turns = 0;
+    bool all_even = true;
+    WANE__EACH_RECORD(r) {
+        uint32_t turn = load_acquire(&r->xapplying); /* [order:applying] */
+        wane__tsan_acquire(&r->xapplying);
+        all_even &= (turn & 1) == 0;
+        turns += turn;
+    }
+    if (!f->holds) {
+        uint32_t turn = wane__collection_turn();
+        all_even &= (turn & 1) == 0 && !wane__collection_unfinished();
+        turns += turn;
+    }
+    *ret_turns = turns;
+    return all_even;
+}
+
+/*
+ * Each number only grows. If they add up to the same before and after the look at the queues, there was a moment between
+ * the two sums at which nobody had anything in hand, and nobody took or moved anything since: what the queues do not hold
+ * is done.
+ */
+static bool finished(const struct flush *f) {
+    uint64_t before, after;
+    return idle(f, &before) && !anything_left() && idle(f, &after) && before == after;
+}
+
+/*
+ * Grows with all that is not a consequence of what was there: what is deferred, by anybody, and what threads other than
+ * this one and the library's keep, leave to others or apply. Those two only pass on what they find, while no collection
+ * runs.
+ */
+static uint64_t news(const struct flush *f) {
+    uint64_t n = 0;
+    WANE__EACH_RECORD(r) {
+        n += load_relaxed(&r->deferred.xtail);
+        if (r != f->r && r->id != WANE__ID_COLLECTOR)
+            n += load_relaxed(&r->kept.xtail) + load_relaxed(&r->handed.xtail) + load_relaxed(&r->xleft) +
+                 load_relaxed(&r->xapplying);
+    }
+    return n;
+}
+
+/* What this thread made itself by what it destroyed, to the end: part by part, when a structure's parts are not in slots. */
+static bool drain_own(const struct flush *f) {
+    bool done = true;
+    while (done && (wane__queue_length(&f->r->kept) > 0 || wane__queue_length(&f->r->handed) > 0))
+        done = drain(f, f->r);
+    return done;
 }
 
 static bool pass(const struct flush *f) {
@@ -128,7 +192,7 @@ static bool pass(const struct flush *f) {
     wane__applying_end(f->r);
     wane__run_due(f->r);
     wane__free_due(f->r);
-    return wait_for_appliers(f);
+    return drain_own(f) && wait_for_appliers(f) && (f->holds || wait_for_collection(f));
 }
 
 /* One flush at a time; false: too late. */
@@ -142,16 +206,38 @@ static bool wait_for_turn(const struct flush *f) {
     return true;
 }
 
-static bool passes(const struct flush *f) {
-    bool done = true;
-    for (int i = 0; done && i < PASSES_MAX; i++) {
-        done = pass(f) && wait_for_collection(f); /* which may have kept units of what it let go */
-        if (done && !anything_left())
-            break;
+static bool hold_collections(struct flush *f) {
+    while (!(f->holds = wane__collections_hold(f->r, f->deadline == UINT64_MAX ? 0 : wane__now() + SLICE_NS))) {
+        if (late(f))
+            return false;
+        nap();
     }
-    /* Then what this thread kept itself, to the end: that is what its own passes made. */
-    while (done && wane__queue_length(&f->r->kept) > 0)
-        done = drain(f, f->r);
+    return true;
+}
+
+/*
+ * It ends: a pass ends, since it takes what was there when it began and what that leads to, which is finite; and a pass
+ * either has news, of which there may be PASSES_MAX, or everybody but this thread and the library's is still. Those two
+ * then work off a finite number of units and deaths: each pass that is not the last finds some.
+ *
+ * It is complete when the others are still: then passes end by finished() alone. Without a hold on collections one that
+ * runs could take what dies out of this thread's hands, again and again, and what it keeps of it would be no news.
+ */
+static bool passes(struct flush *f) {
+    bool done = true;
+    for (int i = 0, counted = 0; done && counted < PASSES_MAX; i++) {
+        uint64_t before = news(f);
+        bool calls = wane__calls_due();
+        done = pass(f);
+        if (done && finished(f))
+            break;
+        if (calls || news(f) != before)
+            counted++;
+        if (done && i == PASSES_FREE)
+            done = hold_collections(f);
+    }
+    wane__collections_let_go(f->holds);
+    f->holds = false;
     wane__reap(f->r, true);
     return done;
 }
@@ -208,8 +294,10 @@ size_t wane_poll(void) {
     wane__grace_step();
     while (wane__deferred_ready(r) > 0 && (batch = wane__apply_deferred(r, r, true)) > 0)
         n += batch;
-    n += wane__settle_all(r, &r->kept, true, false);
-    if (!wane__background_running()) /* nobody else will */
+    bool claimed = wane__work_claimed(r); /* then a flush does it, and what comes of it */
+    if (!claimed)
+        n += wane__settle_all(r, &r->kept, true, false);
+    if (!claimed && !wane__background_running()) /* nobody else will */
         n += poll_for_collector(r);
     wane__reap(r, true);
     n += wane__run_due(r);

@@ -42,10 +42,12 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline);
 int wane__background_lend(void);
 
 /*
- * A flush has the kept units to itself: the collector thread settles none meanwhile, so that what a death keeps ends in
+ * A flush has the kept units to itself: others settle none meanwhile but their own, when they are many, so that what a death keeps ends in
  * the flushing thread's own queue and not in hands that it would have to wait for again and again.
  */
 bool wane__work_claim(uint32_t id);
+/* Whether another thread than r's has them. */
+bool wane__work_claimed(const struct wane__record *r);
 void wane__work_unclaim(void);
 void wane__work_fork_child(const struct wane__record *self);
 

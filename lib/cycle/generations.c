@@ -71,8 +71,13 @@ static uint32_t xturn;
 /* A collection was begun, and nobody is at it. */
 static bool xopen;
 
+/* Id of the thread that wants no collection to begin: a flush. Only politeness: the claim is what excludes. */
+static uint32_t xhold;
+
 static bool claim(uint32_t id) {
-    uint32_t nobody = 0;
+    uint32_t nobody = 0, hold = load_relaxed(&xhold);
+    if (hold != 0 && hold != id)
+        return false;
     if (!cas_acq_rel(&xclaim, &nobody, id)) /* [order:consumer] */
         return false;
     store_relaxed(&xturn, xturn + 1);
@@ -469,6 +474,8 @@ int wane__collect_slice(struct wane__record *r, uint64_t deadline) {
     return f.aborted ? -ENOMEM : more;
 }
 
+bool wane__collection_unfinished(void) { return load_relaxed(&xopen); }
+
 bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
     struct wane__findings unused;
     if (!load_relaxed(&xopen) || !claim(r->id))
@@ -476,6 +483,23 @@ bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
     bool ended = !wane__collection_is_open() || go_on(r, deadline, &unused);
     unclaim();
     return ended;
+}
+
+bool wane__collections_hold(struct wane__record *r, uint64_t deadline) {
+    struct wane__findings unused;
+    store_relaxed(&xhold, r->id);
+    if (!claim(r->id))
+        return false;
+    if (!wane__collection_is_open() || go_on(r, deadline, &unused))
+        return true;
+    unclaim();
+    return false;
+}
+
+void wane__collections_let_go(bool held) {
+    store_relaxed(&xhold, 0u);
+    if (held)
+        unclaim();
 }
 
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {
@@ -558,4 +582,6 @@ void wane__generations_fork_child(const struct wane__record *self) {
         xturn += xturn & 1;
         xopen = wane__collection_is_open();
     }
+    if (self == NULL || xhold != self->id)
+        xhold = 0;
 }

@@ -40,6 +40,11 @@ bool wane__work_claim(uint32_t id) {
     return load_relaxed(&xclaim) == 0 && cas_acq_rel(&xclaim, &nobody, id); /* [order:consumer] */
 }
 
+bool wane__work_claimed(const struct wane__record *r) {
+    uint32_t id = load_relaxed(&xclaim);
+    return id != 0 && id != r->id;
+}
+
 void wane__work_unclaim(void) { store_release(&xclaim, 0u); /* [order:consumer] */ }
 
 void wane__work_fork_child(const struct wane__record *self) {
@@ -54,10 +59,13 @@ void wane__work_fork_child(const struct wane__record *self) {
  * r is applying for all of the span, and looks for a claim inside: whoever has claimed, made a heavy barrier, and then
  * finds r not applying, has r's units to itself.
  */
-static bool settle_own(struct wane__record *r, bool silent_only) {
+static bool settle_own(struct wane__record *r) {
     bool did = false, outermost = wane__applying_begin(r);
     uint64_t begin = wane__now();
-    for (unsigned i = 1; !(silent_only && load_seq_cst(&xclaim) != 0); i++) { /* [order:applying] */
+    for (unsigned i = 1; ; i++) {
+        uint32_t id = load_seq_cst(&xclaim); /* [order:applying] */
+        if (id != 0 && id != r->id)
+            break;
         if (wane__settle_all(r, &r->kept, true, true) == 0)
             break;
         did = true;
@@ -70,7 +78,7 @@ static bool settle_own(struct wane__record *r, bool silent_only) {
 }
 
 bool wane__work_left(const struct wane__record *r) {
-    return wane__queue_length(&r->kept) > 0 && load_relaxed(&xclaim) == 0 && wane__fences_known();
+    return wane__queue_length(&r->kept) > 0 && !wane__work_claimed(r) && wane__fences_known();
 }
 
 /* may_settle: revocations would end; while there is a thread that does not know of fences they do not. */
@@ -80,12 +88,12 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
     while (load_relaxed(&from->deferred.xhead) < limit && wane__apply_deferred(r, from, true) > 0)
         did = true;
-    if (!may_settle || (silent_only && load_relaxed(&xclaim) != 0))
+    if (!may_settle || wane__work_claimed(r))
         return did;
     if (wane__settle_all(r, &from->handed, true, true) > 0)
         did = true;
     if (from == r)
-        return settle_own(r, silent_only) || did;
+        return settle_own(r) || did;
     uint64_t tail = load_acquire(&from->kept.xtail);
     limit = silent_limit(&from->seen_kept, tail, alive, silent_only);
     while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, &from->kept, limit, true, true) > 0)
@@ -130,8 +138,8 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         did = false;
         WANE__EACH_RECORD(from) {
             did |= wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, true) > 0;
-            did |= may_settle && batch_of(r, &from->handed);
-            did |= may_settle && batch_of(r, &from->kept);
+            did |= may_settle && !wane__work_claimed(r) && batch_of(r, &from->handed);
+            did |= may_settle && !wane__work_claimed(r) && batch_of(r, &from->kept);
         }
         did |= run_waiting(r);
         any |= did;

@@ -51,7 +51,8 @@ static void give_to_collector(struct wane__header *h) {
     wane__stack_push(&xwaiting, (struct wane__link *)(void *)h);
 }
 
-void wane__leave_dead(struct wane__header *h) {
+void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
+    wane__tally(r->xleft, 1); /* before it can be seen to wait */
     give_to_collector(h);
     wane__wake();
 }
@@ -60,7 +61,7 @@ static void hand_over(struct wane__record *r, struct wane__header *h) {
     if (r->callbacks > 0)
         put(&r->xlater, h);
     else
-        wane__leave_dead(h);
+        wane__leave_dead(r, h);
 }
 
 size_t wane__dead_waiting(void) { return load_acquire(&xwaiting_n); }

@@ -96,8 +96,8 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out, settles it at once. */
 void wane__keep(struct wane__record *r, struct wane__header *h);
 
-/* Leaves h, which is dead and nobody's, to the collector thread, and wakes that. */
-void wane__leave_dead(struct wane__header *h);
+/* Leaves h, which r's thread found dead, to the collector thread, and wakes that. */
+void wane__leave_dead(struct wane__record *r, struct wane__header *h);
 
 /* Deaths that wait for the collector thread, and their bytes. */
 size_t wane__dead_waiting(void);

@@ -134,7 +134,7 @@ void(wane_release_later)(void *obj) {
     if (result == WANE__DROPPED)
         return;
     if (result == WANE__DIED) {
-        wane__leave_dead(h);
+        wane__leave_dead(r, h);
     } else if (unlikely(!wane__hand_unit(r, h))) {
         wane__keep(r, h); /* memory is out: whoever comes first */
         wane__reap(r, false);

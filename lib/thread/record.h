@@ -54,6 +54,7 @@ struct wane__record {
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     uint64_t xbirths, xbirth_bytes, xdeaths, xdeath_bytes;
     uint64_t xtracked_births, xtracked_deaths;
+    uint64_t xleft; /* deaths left to the collector thread */
     int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */
     uint64_t xmerges, xrevocations;
     uint64_t xstalls, xstall_ns_max, xstall_ns_total, xoverruns;

@@ -132,6 +132,77 @@ TEST(several_threads_flush) {
     wane_slot_clear(&place);
 }
 
+// Beside threads that defer, release, poll and collect without end: a flush returns, and what was
+// there before it is gone, though it hangs together link by link and collections hold some of it.
+
+struct link {
+    wane_slot slot;
+    struct link *plain;
+};
+static _Atomic(size_t) links_dead;
+static void link_destroy(void *self) {
+    wane_release(((struct link *)self)->plain);
+    atomic_fetch_add(&links_dead, 1);
+}
+static wane_type link_type = {.name = "link",
+                              .size = sizeof(struct link),
+                              .slots = WANE_SLOTS(struct link, slot),
+                              .destroy = link_destroy};
+
+static _Atomic(bool) enough;
+static wane_slot passing[2];
+
+static void *go_on_deferring(void *unused) {
+    while (!atomic_load(&enough)) {
+        for (int i = 0; i < 100; i++) {
+            wane_slot_give(&passing[0], node_new(1));
+            wane_release(wane_slot_swap(&passing[1], wane_slot_load(&passing[0])));
+        }
+        wane_poll();
+        test_sleep_ns(API_MS / 10);  // else a flush has millions of new units to work off
+    }
+    return unused;
+}
+
+static void *go_on_collecting(void *unused) {
+    while (!atomic_load(&enough)) {
+        wane_gc_collect(0);
+    }
+    return unused;
+}
+
+static void *release_chain(void *first) {
+    wane_release(first);
+    return NULL;
+}
+
+TEST(flush_follows_a_chain_beside_others) {
+    enum { LINKS = TEST_TSAN || TEST_ASAN ? 500 : 20000, CHAINS = 10 };
+    pthread_t others[3];
+    atomic_store(&enough, false);
+    for (int i = 0; i < 3; i++) {
+        others[i] = api_thread(i < 2 ? go_on_deferring : go_on_collecting, NULL);
+    }
+    for (size_t chain = 1; chain <= CHAINS; chain++) {
+        struct link *first = NULL;
+        for (size_t i = 0; i < LINKS; i++) {
+            struct link *l = wane_new(&link_type);
+            CHECK(l != NULL);
+            l->plain = first;
+            first = l;
+        }
+        api_join(api_thread(release_chain, first));
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(atomic_load(&links_dead), chain * LINKS);
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < 3; i++) {
+        api_join(others[i]);
+    }
+    wane_slot_clear(&passing[0]);
+    wane_slot_clear(&passing[1]);
+}
+
 static void flush_in_guard(void *unused) {
     (void)unused;
     wane_guard_enter();
