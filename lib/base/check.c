@@ -126,7 +126,10 @@ void wane__pause(void) {
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     x ^= x >> 31;
-    if (x % 64 == 0)
-        usleep((unsigned)(x >> 32) % 200);
+    if (x % 64 != 0)
+        return;
+    int saved = errno; /* a signal may end the sleep */
+    usleep((unsigned)(x >> 32) % 200);
+    errno = saved;
 }
 #endif
