@@ -24,11 +24,15 @@
 #include "thread/grace.h"
 #include "thread/mode.h"
 
-/* While others go on deferring, passes do not end by themselves: after so many with news of others, no more of them. */
-#define PASSES_MAX 16
-/* Most flushes end before so many passes; others keep collections from beginning until they have ended. */
+/*
+ * While others go on deferring, passes do not end by themselves: after so many with news of others, no more of them.
+ * Each finds what came during the one before, which may be more than that one found: hence few.
+ */
+#define PASSES_MAX 3
+/* Most flushes end before so many passes; others, and those with news, keep collections from beginning until they end. */
 #define PASSES_FREE 3
 #define NAP_NS 20000
+#define NAPS_A_ROUND 64
 #define SLICE_NS 1000000 /* of a collection, where there is a limit */
 
 struct flush {
@@ -84,13 +88,22 @@ static bool drain(const struct flush *f, struct wane__record *from) {
     return settle(f, &from->kept, kept) && settle(f, &from->handed, handed);
 }
 
+/*
+ * Others may be in callbacks that take long. While a flush has the claim nobody else does the work that comes up
+ * meanwhile; so it does.
+ */
+static void nap_or_work(const struct flush *f, unsigned naps) {
+    if (naps % NAPS_A_ROUND != NAPS_A_ROUND - 1 || !wane__work(f->r, false))
+        nap();
+}
+
 static bool wait_for_appliers(const struct flush *f) {
     WANE__EACH_RECORD(r) {
         uint32_t turn = load_acquire(&r->xapplying); /* [order:applying] */
-        while ((turn & 1) != 0 && r != f->r && load_acquire(&r->xapplying) == turn) {
+        for (unsigned n = 0; (turn & 1) != 0 && r != f->r && load_acquire(&r->xapplying) == turn; n++) {
             if (late(f))
                 return false;
-            nap();
+            nap_or_work(f, n);
         }
         wane__tsan_acquire(&r->xapplying);
     }
@@ -106,10 +119,10 @@ static bool wait_for_collection(const struct flush *f) {
         nap();
     }
     uint32_t turn = wane__collection_turn();
-    while ((turn & 1) != 0 && wane__collection_turn() == turn) {
+    for (unsigned n = 0; (turn & 1) != 0 && wane__collection_turn() == turn; n++) {
         if (late(f))
             return false;
-        nap();
+        nap_or_work(f, n);
     }
     return true;
 }
@@ -233,7 +246,7 @@ static bool passes(struct flush *f) {
             break;
         if (calls || news(f) != before)
             counted++;
-        if (done && i == PASSES_FREE)
+        if (done && !f->holds && (i == PASSES_FREE || counted > 0))
             done = hold_collections(f);
     }
     wane__collections_let_go(f->holds);

@@ -16,6 +16,8 @@
 
 /* The collector thread's own units are settled for so long in a round. */
 #define OWN_SPAN_NS 2000000
+/* With so many of its own left, it takes no more of others. */
+#define OWN_MAX 4096
 
 static bool attached(struct wane__record *from) {
     return load_acquire(&from->xstate) != WANE__RECORD_FREE;
@@ -81,12 +83,23 @@ bool wane__work_left(const struct wane__record *r) {
     return wane__queue_length(&r->kept) > 0 && !wane__work_claimed(r) && wane__fences_known();
 }
 
+/*
+ * What is applied for others becomes, in part, units of one's own, which only a wait for brackets settles, or which are
+ * left to a flush. Without a bound others could defer faster than those are settled, and a flush would never catch up.
+ */
+static bool has_room(struct wane__record *r, bool may_settle) {
+    if (!may_settle || wane__queue_length(&r->kept) <= OWN_MAX)
+        return true;
+    return settle_own(r) && wane__queue_length(&r->kept) <= OWN_MAX;
+}
+
 /* may_settle: revocations would end; while there is a thread that does not know of fences they do not. */
 static bool work_for(struct wane__record *r, struct wane__record *from, bool silent_only, bool may_settle) {
     bool alive = attached(from) && from != r, did = false;
     uint64_t safe = load_acquire(&from->deferred.xsafe);
     uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
-    while (load_relaxed(&from->deferred.xhead) < limit && wane__apply_deferred(r, from, true) > 0)
+    while (load_relaxed(&from->deferred.xhead) < limit && has_room(r, may_settle) &&
+           wane__apply_deferred(r, from, true) > 0)
         did = true;
     if (!may_settle || wane__work_claimed(r))
         return did;
@@ -101,10 +114,10 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     return did;
 }
 
-/* What waits for whoever may run user code. */
-static bool run_waiting(struct wane__record *r) {
+/* What waits for whoever may run user code. Without may_settle all of it, at once. */
+static bool run_waiting(struct wane__record *r, bool may_settle) {
     bool outermost = wane__applying_begin(r);
-    bool did = wane__reap_waiting(r) > 0;
+    bool did = has_room(r, may_settle) && wane__reap_waiting(r) > 0;
     if (outermost)
         wane__applying_end(r);
     if (wane__run_due(r) > 0)
@@ -120,7 +133,7 @@ bool wane__work(struct wane__record *r, bool silent_only) {
         if (work_for(r, from, silent_only, may_settle))
             did = true;
     }
-    if (run_waiting(r))
+    if (run_waiting(r, may_settle))
         did = true;
     return did;
 }
@@ -141,7 +154,7 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
             did |= may_settle && !wane__work_claimed(r) && batch_of(r, &from->handed);
             did |= may_settle && !wane__work_claimed(r) && batch_of(r, &from->kept);
         }
-        did |= run_waiting(r);
+        did |= run_waiting(r, false); /* a slice waits for nobody */
         any |= did;
     }
     return any || wane__grace_step() == WANE__GRACE_WAITING;
