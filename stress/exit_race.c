@@ -87,6 +87,8 @@ static void live_shortly(uint64_t way) {
     alarm(CHILD_SECONDS);
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
+    // A flush has to do with what its pass before left to the others, up to this bound of theirs.
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", INT64_C(65536) << test_below(&ends, 5)), 0);
     delay_ns = test_below(&ends, test_below(&ends, 4) == 0 ? 20 * STRESS_MS : STRESS_MS);
     // Not inside the guard of way 3, where a flush would be a mistake.
     if (way != 3 && test_below(&ends, 3) == 0) {

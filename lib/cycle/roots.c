@@ -10,6 +10,7 @@
  */
 #include "cycle/collect.h"
 #include "thread/grace.h"
+#include "thread/mode.h"
 #include "thread/wake.h"
 
 /* Whether what bounded collections left is looked at too. */
@@ -104,9 +105,15 @@ static void add_roots_of(struct wane__collection *c, struct wane__page *page) {
     }
 }
 
+/*
+ * Where membarrier stops working at this very barrier, a thread that does not know yet may have seen a page's mark from
+ * before while its candidate's is not visible: then nothing is looked at, and the pages get their marks back.
+ */
 static void note_pages(struct wane__collection *c) {
     wane__heap_walk_pages(note_page, c);
     wane__heavy();
+    if (!wane__fences_known())
+        c->table.failed = true;
     store_relaxed(&wane__heap_xnoted, true);
 }
 

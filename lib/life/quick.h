@@ -9,7 +9,7 @@
  * Who could come by it is the collector: it pins what nobody gave it a unit of. Before its first pin it sets wane__xpinning
  * and waits until it has seen each bracket clear; it resets it after its last un-pinning. So a death that reads 0, in its
  * bracket, is over before the first pin, which finds no LIVE and pins nothing; a later one reads 1 and swaps
- * (tests/model/pin.pml).
+ * (tests/model/pin.pml). Whatever else comes to walk the heap and change headers has to raise wane__xpinning too.
  */
 #ifndef WANE_LIFE_QUICK_H
 #define WANE_LIFE_QUICK_H
@@ -32,6 +32,7 @@ static inline bool wane__quick_last(struct wane__record *r, struct wane__header 
     uint64_t w = load_acquire(&h->shared);        /* [order:count] */
     if ((w & all_but_type) != WANE__LIVE)
         return false;
+    wane__pause(); /* what pins beside this must have waited for the bracket */
     uint64_t to = (w & ~WANE__LIVE) | WANE__MERGED;
     if (pinning && load_relaxed(&h->candidate) < WANE__CANDIDATE_NEVER)
         return cas_acq_rel(&h->shared, &w, to); /* [order:count] */

@@ -541,3 +541,38 @@ TEST(died_while_they_were_looked_at) {
     wane_gc_collect(2);
     CHECK_EQ_UINT(api_stats().live_objects, 0);
 }
+
+// Deaths that need nobody but the owner, which are plain stores while nothing is pinned. The full collections pin
+// everything, and begin and end all the time.
+
+static void *drop_in_batches(void *unused) {
+    enum { BATCH = 500 };
+    struct node *made[BATCH];
+    for (size_t n = 0; !atomic_load(&stop) || n == 0; n++) {
+        for (uint64_t i = 0; i < BATCH; i++) {
+            made[i] = node_new(i);
+        }
+        for (int i = 0; i < BATCH; i++) {
+            wane_release(made[i]);
+        }
+    }
+    return unused;
+}
+
+TEST(died_by_their_owner_beside_full_collections) {
+    pthread_t threads[3];
+    atomic_store(&stop, false);
+    for (int i = 0; i < 3; i++) {
+        threads[i] = api_thread(drop_in_batches, NULL);
+    }
+    uint64_t end = test_now_ns() + 300 * API_MS;
+    for (int i = 0; i < 4 || test_now_ns() < end; i++) {
+        wane_gc_collect(WANE_GC_FULL);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++) {
+        api_join(threads[i]);
+    }
+    wane_gc_collect(2);
+    CHECK_EQ_UINT(api_stats().live_objects, 0);
+}
