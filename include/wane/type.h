@@ -71,7 +71,10 @@ struct wane_type {
 #define WANE_TYPE_SHARED 4u
 /* The extra bytes of wane_new_extra are slots, all of them. */
 #define WANE_TYPE_EXTRA_SLOTS 8u
-/* `finalize` runs on the collector thread (or in wane_run_finalizers), never inside wane_release. */
+/*
+ * `finalize` runs on the collector thread, or in a call that does its work (wane_flush, wane_gc_step, wane_gc_collect),
+ * never inside wane_release.
+ */
 #define WANE_TYPE_FINALIZE_QUEUED 16u
 
 /* Ends a list of offsets that is written by hand. */

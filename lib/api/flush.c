@@ -20,6 +20,7 @@
 #include "cycle/background.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
+#include "life/flushing.h"
 #include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
@@ -33,15 +34,20 @@
 #define PASSES_FREE 3
 #define NAP_NS 20000
 #define NAPS_A_ROUND 64
-#define SLICE_NS 1000000 /* of a collection, where there is a limit */
+#define SLICE_NS 1000000 /* of a collection */
 
 struct flush {
     struct wane__record *r;
     uint64_t deadline; /* UINT64_MAX: none */
-    bool holds;        /* no collection runs */
+    bool claims;       /* others leave the work to it */
 };
 
-static bool late(const struct flush *f) { return f->deadline != UINT64_MAX && wane__now() >= f->deadline; }
+/* Asked at each batch and each look, and so the others see that it goes on. */
+static bool late(const struct flush *f) {
+    if (f->claims)
+        wane__flushing_goes_on();
+    return f->deadline != UINT64_MAX && wane__now() >= f->deadline;
+}
 
 static void nap(void) {
     struct timespec t = {.tv_nsec = NAP_NS};
@@ -113,10 +119,10 @@ static bool wait_for_appliers(const struct flush *f) {
 /* What died while a collection held it is destroyed by that collection. */
 static bool wait_for_collection(const struct flush *f) {
     /* One that is done in slices waits for this thread, perhaps. */
-    while (!wane__collect_rest(f->r, f->deadline == UINT64_MAX ? 0 : wane__now() + SLICE_NS)) {
+    for (unsigned n = 0; !wane__collect_rest(f->r, wane__now() + SLICE_NS); n++) {
         if (late(f))
             return false;
-        nap();
+        nap_or_work(f, n);
     }
     uint32_t turn = wane__collection_turn();
     for (unsigned n = 0; (turn & 1) != 0 && wane__collection_turn() == turn; n++) {
@@ -142,7 +148,7 @@ static bool anything_left(void) {
 }
 
 /* A number that changes when anybody begins to apply or to collect. False: somebody is at it. */
-static bool idle(const struct flush *f, uint64_t *ret_turns) {
+static bool idle(uint64_t *ret_turns) {
     uint64_t turns = 0;
     bool all_even = true;
     WANE__EACH_RECORD(r) {
@@ -151,11 +157,9 @@ static bool idle(const struct flush *f, uint64_t *ret_turns) {
         all_even &= (turn & 1) == 0;
         turns += turn;
     }
-    if (!f->holds) {
-        uint32_t turn = wane__collection_turn();
-        all_even &= (turn & 1) == 0 && !wane__collection_unfinished();
-        turns += turn;
-    }
+    uint32_t turn = wane__collection_turn();
+    all_even &= (turn & 1) == 0 && !wane__collection_unfinished();
+    turns += turn;
     *ret_turns = turns;
     return all_even;
 }
@@ -165,20 +169,20 @@ static bool idle(const struct flush *f, uint64_t *ret_turns) {
  * the two sums at which nobody had anything in hand, and nobody took or moved anything since: what the queues do not hold
  * is done.
  */
-static bool finished(const struct flush *f) {
+static bool finished(void) {
     uint64_t before, after;
-    return idle(f, &before) && !anything_left() && idle(f, &after) && before == after;
+    return idle(&before) && !anything_left() && idle(&after) && before == after;
 }
 
 /*
- * Grows with all that is not a consequence of what was there: what is deferred, by anybody, and what threads other than
- * this one and the library's keep, leave to others or apply. Those two only pass on what they find, while no collection
- * runs.
+ * Grows with all that is not a consequence of what was there: what threads other than this one defer, and what those
+ * other than the library's too keep, leave to others or apply. These two only pass on what they find.
  */
 static uint64_t news(const struct flush *f) {
     uint64_t n = 0;
     WANE__EACH_RECORD(r) {
-        n += load_relaxed(&r->deferred.xtail);
+        if (r != f->r)
+            n += load_relaxed(&r->deferred.xtail);
         if (r != f->r && r->id != WANE__ID_COLLECTOR)
             n += load_relaxed(&r->kept.xtail) + load_relaxed(&r->handed.xtail) + load_relaxed(&r->xleft) +
                  load_relaxed(&r->xapplying);
@@ -199,18 +203,16 @@ static bool pass(const struct flush *f) {
         if (!drain(f, from))
             return false;
     }
-    wane__applying_begin(f->r);
     wane__reap_waiting(f->r);
     wane__reap(f->r, true);
-    wane__applying_end(f->r);
     wane__run_due(f->r);
     wane__free_due(f->r);
-    return drain_own(f) && wait_for_appliers(f) && (f->holds || wait_for_collection(f));
+    return drain_own(f) && wait_for_appliers(f) && wait_for_collection(f);
 }
 
 /* One flush at a time; false: too late. */
-static bool wait_for_turn(const struct flush *f) {
-    while (!wane__work_claim(f->r->id)) {
+static bool wait_for_turn(struct flush *f) {
+    while (!(f->claims = wane__flushing_begin(f->r))) {
         if (late(f))
             return false;
         nap();
@@ -219,38 +221,31 @@ static bool wait_for_turn(const struct flush *f) {
     return true;
 }
 
-static bool hold_collections(struct flush *f) {
-    while (!(f->holds = wane__collections_hold(f->r, f->deadline == UINT64_MAX ? 0 : wane__now() + SLICE_NS))) {
-        if (late(f))
-            return false;
-        nap();
-    }
-    return true;
-}
-
 /*
  * It ends: a pass ends, since it takes what was there when it began and what that leads to, which is finite; and a pass
  * either has news, of which there may be PASSES_MAX, or everybody but this thread and the library's is still. Those two
  * then work off a finite number of units and deaths: each pass that is not the last finds some.
  *
- * It is complete when the others are still: then passes end by finished() alone. Without a hold on collections one that
- * runs could take what dies out of this thread's hands, again and again, and what it keeps of it would be no news.
+ * It is complete when the others are still: then passes end by finished() alone. Beside others a chain that is handed on
+ * a link at a time could outlast the passes; so the others leave the chain to this thread (life/flushing.h), and
+ * collections, which would take what dies out of its hands, wait.
  */
 static bool passes(struct flush *f) {
     bool done = true;
     for (int i = 0, counted = 0; done && counted < PASSES_MAX; i++) {
+        if (i > PASSES_FREE || counted > 0) {
+            wane__flushing_hold_collections();
+            done = wait_for_collection(f);
+        }
         uint64_t before = news(f);
         bool calls = wane__calls_due();
-        done = pass(f);
-        if (done && finished(f))
+        done = done && pass(f);
+        if (done && finished())
             break;
         if (calls || news(f) != before)
             counted++;
-        if (done && !f->holds && (i == PASSES_FREE || counted > 0))
-            done = hold_collections(f);
     }
-    wane__collections_let_go(f->holds);
-    f->holds = false;
+    done = done && drain_own(f); /* what it took on while it waited */
     wane__reap(f->r, true);
     return done;
 }
@@ -263,7 +258,8 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
     bool done = wait_for_grace(&f) && wait_for_turn(&f);
     if (done) {
         done = passes(&f);
-        wane__work_unclaim();
+        wane__flushing_end();
+        f.claims = false;
     }
     r->may_run_queued = queued;
     errno = saved;
@@ -292,9 +288,7 @@ int wane_flush_for(int64_t timeout_ns) {
 static size_t poll_for_collector(struct wane__record *r) {
     size_t n = 0;
     WANE__EACH_RECORD(from) n += wane__settle_all(r, &from->handed, true, false);
-    wane__applying_begin(r);
     wane__reap_waiting(r);
-    wane__applying_end(r);
     return n;
 }
 
@@ -307,7 +301,7 @@ size_t wane_poll(void) {
     wane__grace_step();
     while (wane__deferred_ready(r) > 0 && (batch = wane__apply_deferred(r, r, true)) > 0)
         n += batch;
-    bool claimed = wane__work_claimed(r); /* then a flush does it, and what comes of it */
+    bool claimed = wane__flushing_other(r); /* then a flush does it, and what comes of it */
     if (!claimed)
         n += wane__settle_all(r, &r->kept, true, false);
     if (!claimed && !wane__background_running()) /* nobody else will */

@@ -15,6 +15,7 @@
 #include "cycle/collect.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
+#include "life/flushing.h"
 #include "life/weak.h"
 #include "os/barrier.h"
 #include "thread/grace.h"
@@ -61,7 +62,7 @@ static void fork_child(void) {
     wane__type_fork_release();
     wane__collect_fork_child(self);
     wane__generations_fork_child(self);
-    wane__work_fork_child(self);
+    wane__flushing_fork_child(self);
     wane__background_fork_child();
     wane__collector_unlock();
     wane__barrier_init(!wane__fences_on());

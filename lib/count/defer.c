@@ -34,10 +34,12 @@ bool wane__applying_begin(struct wane__record *r) {
     if ((turn & 1) != 0)
         return false;
     store_seq_cst(&r->xapplying, turn + 1); /* [order:applying] */
+    r->applies_inside = r->callbacks > 0;
     return true;
 }
 
 void wane__applying_end(struct wane__record *r) {
+    r->applies_inside = false;
     wane__tsan_release(&r->xapplying);
     store_release(&r->xapplying, load_relaxed(&r->xapplying) + 1); /* [order:applying] */
 }

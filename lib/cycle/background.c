@@ -49,7 +49,6 @@ static bool anything_to_do(void) {
 
 static bool anything_or_candidates(void) { return anything_to_do() || wane__age_delay() >= 0; }
 
-/* A wake ends the quiet: a program that makes tracked objects wakes us at each sleep, and for both that costs a system call. */
 /* An idle process uses less than a fiftieth of a processor, over so long. */
 #define IDLE_SPAN_NS 100000000
 
@@ -73,6 +72,7 @@ static int64_t candidates_delay(void) {
     return delay > IDLE_SPAN_NS ? IDLE_SPAN_NS : delay;
 }
 
+/* A wake ends the quiet: a program that makes tracked objects wakes us at each sleep, and for both that costs a system call. */
 static void rest(bool did) {
     static unsigned quiet; /* collector thread only */
     int64_t delay = wane__option(trim_delay_ms) * 1000000;

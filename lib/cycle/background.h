@@ -41,16 +41,6 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline);
 /* Lends the calling thread: it does the collector thread's work until wane__background_stop. 0 or -EBUSY. */
 int wane__background_lend(void);
 
-/*
- * A flush has the kept units to itself: others settle none meanwhile but their own, when they are many, so that what a death keeps ends in
- * the flushing thread's own queue and not in hands that it would have to wait for again and again.
- */
-bool wane__work_claim(uint32_t id);
-/* Whether another thread than r's has them. */
-bool wane__work_claimed(const struct wane__record *r);
-void wane__work_unclaim(void);
-void wane__work_fork_child(const struct wane__record *self);
-
 /* Gives memory back: what is empty (all = at once, else after trim_delay_ms). Returns bytes for all. */
 size_t wane__give_back(bool all, bool *ret_more);
 

@@ -22,6 +22,7 @@
 #include "base/option.h"
 #include "cycle/collect.h"
 #include "life/apply.h"
+#include "life/flushing.h"
 #include "life/growth.h"
 #include "os/clock.h"
 #include "thread/grace.h"
@@ -71,14 +72,9 @@ static uint32_t xturn;
 /* A collection was begun, and nobody is at it. */
 static bool xopen;
 
-/* Id of the thread that wants no collection to begin: a flush. Only politeness: the claim is what excludes. */
-static uint32_t xhold;
-
-static bool claim(uint32_t id) {
-    uint32_t nobody = 0, hold = load_relaxed(&xhold);
-    if (hold != 0 && hold != id)
-        return false;
-    if (!cas_acq_rel(&xclaim, &nobody, id)) /* [order:consumer] */
+static bool claim(const struct wane__record *r) {
+    uint32_t nobody = 0;
+    if (wane__flushing_holds(r) || !cas_acq_rel(&xclaim, &nobody, r->id)) /* [order:consumer] */
         return false;
     store_relaxed(&xturn, xturn + 1);
     wane__tsan_acquire(&xclaim);
@@ -421,7 +417,7 @@ static void collect_in_parts(struct wane__record *r, struct wane__scope *what) {
 
 bool wane__collect_if_due(struct wane__record *r) {
     bool automatic = wane__gc_automatic() && wane__fences_known();
-    if (!claim(r->id))
+    if (!claim(r))
         return false;
     finish_open(r);
     set_limit(automatic);
@@ -456,7 +452,7 @@ static bool next_scope(struct wane__scope *ret) {
 }
 
 int wane__collect_slice(struct wane__record *r, uint64_t deadline) {
-    if (!claim(r->id))
+    if (!claim(r))
         return 0;
     struct wane__scope what;
     struct wane__findings f = {0};
@@ -478,33 +474,16 @@ bool wane__collection_unfinished(void) { return load_relaxed(&xopen); }
 
 bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
     struct wane__findings unused;
-    if (!load_relaxed(&xopen) || !claim(r->id))
+    if (!load_relaxed(&xopen) || !claim(r))
         return true;
     bool ended = !wane__collection_is_open() || go_on(r, deadline, &unused);
     unclaim();
     return ended;
 }
 
-bool wane__collections_hold(struct wane__record *r, uint64_t deadline) {
-    struct wane__findings unused;
-    store_relaxed(&xhold, r->id);
-    if (!claim(r->id))
-        return false;
-    if (!wane__collection_is_open() || go_on(r, deadline, &unused))
-        return true;
-    unclaim();
-    return false;
-}
-
-void wane__collections_let_go(bool held) {
-    store_relaxed(&xhold, 0u);
-    if (held)
-        unclaim();
-}
-
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {
     uint64_t since = wane__now();
-    while (!claim(r->id))
+    while (!claim(r))
         wane__pause_briefly();
     finish_open(r);
     struct wane__scope what = {.generation = generation, .full = generation > WANE__OLDEST};
@@ -582,6 +561,4 @@ void wane__generations_fork_child(const struct wane__record *self) {
         xturn += xturn & 1;
         xopen = wane__collection_is_open();
     }
-    if (self == NULL || xhold != self->id)
-        xhold = 0;
 }

@@ -33,18 +33,10 @@ int wane__collect_slice(struct wane__record *r, uint64_t deadline);
 bool wane__collection_unfinished(void);
 
 /*
- * Goes on with a collection that somebody left open, unless another thread does, until the deadline; 0: to its end.
- * False: there is more.
+ * Goes on with a collection that somebody left open, unless another thread does, until the deadline. False: there is
+ * more.
  */
 bool wane__collect_rest(struct wane__record *r, uint64_t deadline);
-
-/*
- * For a flush, one at a time: keeps collections from beginning, and goes on with the one that is open until the deadline
- * (0: to its end). False: one runs or is open still; to be called again. Both are undone by let_go, which is told whether hold returned true. While held nothing is pinned:
- * whoever gives up the last unit of an object has it to destroy.
- */
-bool wane__collections_hold(struct wane__record *r, uint64_t deadline);
-void wane__collections_let_go(bool held);
 
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);

@@ -10,13 +10,14 @@
 #include "cycle/background.h"
 #include "cycle/collect.h"
 #include "life/apply.h"
+#include "life/flushing.h"
 #include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
 /* The collector thread's own units are settled for so long in a round. */
 #define OWN_SPAN_NS 2000000
-/* With so many of its own left, it takes no more of others. */
+/* With so many of its own left to a flush, it takes no more of others. */
 #define OWN_MAX 4096
 
 static bool attached(struct wane__record *from) {
@@ -35,25 +36,6 @@ static uint64_t silent_limit(uint64_t *seen, uint64_t limit, bool alive, bool si
     return alive ? before : limit;
 }
 
-static uint32_t xclaim; /* id of the thread that flushes */
-
-bool wane__work_claim(uint32_t id) {
-    uint32_t nobody = 0;
-    return load_relaxed(&xclaim) == 0 && cas_acq_rel(&xclaim, &nobody, id); /* [order:consumer] */
-}
-
-bool wane__work_claimed(const struct wane__record *r) {
-    uint32_t id = load_relaxed(&xclaim);
-    return id != 0 && id != r->id;
-}
-
-void wane__work_unclaim(void) { store_release(&xclaim, 0u); /* [order:consumer] */ }
-
-void wane__work_fork_child(const struct wane__record *self) {
-    if (self == NULL || xclaim != self->id)
-        xclaim = 0;
-}
-
 /*
  * What r itself kept while it destroyed, and what that leads to: a structure of another thread's whose parts are not in
  * slots dies part by part. All of it, but for the sake of the other records' units not for long.
@@ -64,9 +46,8 @@ void wane__work_fork_child(const struct wane__record *self) {
 static bool settle_own(struct wane__record *r) {
     bool did = false, outermost = wane__applying_begin(r);
     uint64_t begin = wane__now();
-    for (unsigned i = 1; ; i++) {
-        uint32_t id = load_seq_cst(&xclaim); /* [order:applying] */
-        if (id != 0 && id != r->id)
+    for (unsigned i = 1;; i++) {
+        if (wane__flushing_other(r))
             break;
         if (wane__settle_all(r, &r->kept, true, true) == 0)
             break;
@@ -80,17 +61,15 @@ static bool settle_own(struct wane__record *r) {
 }
 
 bool wane__work_left(const struct wane__record *r) {
-    return wane__queue_length(&r->kept) > 0 && !wane__work_claimed(r) && wane__fences_known();
+    return wane__queue_length(&r->kept) > 0 && !wane__flushing_other(r) && wane__fences_known();
 }
 
 /*
- * What is applied for others becomes, in part, units of one's own, which only a wait for brackets settles, or which are
- * left to a flush. Without a bound others could defer faster than those are settled, and a flush would never catch up.
+ * What is applied for others becomes, in part, units of one's own, which are left to a flush. Without a bound others could
+ * defer faster than it settles them, and it would never catch up.
  */
-static bool has_room(struct wane__record *r, bool may_settle) {
-    if (!may_settle || wane__queue_length(&r->kept) <= OWN_MAX)
-        return true;
-    return settle_own(r) && wane__queue_length(&r->kept) <= OWN_MAX;
+static bool has_room(const struct wane__record *r) {
+    return wane__queue_length(&r->kept) <= OWN_MAX || !wane__flushing_other(r);
 }
 
 /* may_settle: revocations would end; while there is a thread that does not know of fences they do not. */
@@ -98,10 +77,9 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     bool alive = attached(from) && from != r, did = false;
     uint64_t safe = load_acquire(&from->deferred.xsafe);
     uint64_t limit = silent_limit(&from->seen_deferred, safe, alive, silent_only);
-    while (load_relaxed(&from->deferred.xhead) < limit && has_room(r, may_settle) &&
-           wane__apply_deferred(r, from, true) > 0)
+    while (load_relaxed(&from->deferred.xhead) < limit && has_room(r) && wane__apply_deferred(r, from, true) > 0)
         did = true;
-    if (!may_settle || wane__work_claimed(r))
+    if (!may_settle || wane__flushing_other(r))
         return did;
     if (wane__settle_all(r, &from->handed, true, true) > 0)
         did = true;
@@ -114,12 +92,9 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     return did;
 }
 
-/* What waits for whoever may run user code. Without may_settle all of it, at once. */
-static bool run_waiting(struct wane__record *r, bool may_settle) {
-    bool outermost = wane__applying_begin(r);
-    bool did = has_room(r, may_settle) && wane__reap_waiting(r) > 0;
-    if (outermost)
-        wane__applying_end(r);
+/* What waits for whoever may run user code. */
+static bool run_waiting(struct wane__record *r) {
+    bool did = has_room(r) && wane__reap_waiting(r) > 0;
     if (wane__run_due(r) > 0)
         did = true;
     wane__free_due(r);
@@ -133,7 +108,7 @@ bool wane__work(struct wane__record *r, bool silent_only) {
         if (work_for(r, from, silent_only, may_settle))
             did = true;
     }
-    if (run_waiting(r, may_settle))
+    if (run_waiting(r))
         did = true;
     return did;
 }
@@ -145,18 +120,20 @@ static bool batch_of(struct wane__record *r, struct wane__queue *q) {
 }
 
 bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
-    bool did = true, any = false, may_settle = wane__fences_known();
+    bool did = true, any = false, may_settle = wane__fences_known(), queued = r->may_run_queued;
+    r->may_run_queued = true; /* who does the collector thread's work does all of it */
     wane__grace_step();
     while (did && wane__now() < deadline) {
         did = false;
         WANE__EACH_RECORD(from) {
             did |= wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, true) > 0;
-            did |= may_settle && !wane__work_claimed(r) && batch_of(r, &from->handed);
-            did |= may_settle && !wane__work_claimed(r) && batch_of(r, &from->kept);
+            did |= may_settle && !wane__flushing_other(r) && batch_of(r, &from->handed);
+            did |= may_settle && !wane__flushing_other(r) && batch_of(r, &from->kept);
         }
-        did |= run_waiting(r, false); /* a slice waits for nobody */
+        did |= run_waiting(r);
         any |= did;
     }
+    r->may_run_queued = queued;
     return any || wane__grace_step() == WANE__GRACE_WAITING;
 }
 

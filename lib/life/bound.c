@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/option.h"
+#include "life/flushing.h"
 #include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
@@ -91,9 +92,10 @@ static void make_room(struct wane__record *r, const char *operation) {
     nap();
 }
 
+/* Not beside a flush, to which they are left; but at the bound all help. */
 static void settle_full(struct wane__record *r, bool may_call) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
-    if (tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM)
+    if (tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM && !wane__flushing_other(r))
         wane__settle(r, &r->kept, tail, may_call, false);
 }
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <wane/guard.h>
 
+#include "life/flushing.h"
 #include "life/quick.h"
 #include "life/weak.h"
 #include "thread/grace.h"
@@ -52,13 +53,17 @@ static void give_to_collector(struct wane__header *h) {
 }
 
 void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
+    if (r->callbacks > 0 && wane__flushing_self(r)) { /* it does the collector thread's work itself, to the end */
+        put(&r->xlater, h);
+        return;
+    }
     wane__tally(r->xleft, 1); /* before it can be seen to wait */
     give_to_collector(h);
     wane__wake();
 }
 
 static void hand_over(struct wane__record *r, struct wane__header *h) {
-    if (r->callbacks > 0)
+    if (r->callbacks > 0 && !r->applies_inside)
         put(&r->xlater, h);
     else
         wane__leave_dead(r, h);
@@ -81,6 +86,7 @@ static size_t weigh(struct wane__link *list, uint64_t *ret_bytes) {
 size_t wane__reap_waiting(struct wane__record *r) {
     if (load_relaxed(&xwaiting.xtop) == NULL)
         return 0;
+    bool outermost = wane__applying_begin(r);
     pthread_mutex_lock(&moving);
     struct wane__link *list = wane__stack_take(&xwaiting);
     uint64_t bytes;
@@ -91,6 +97,8 @@ size_t wane__reap_waiting(struct wane__record *r) {
     pthread_mutex_unlock(&moving);
     if (n > 0)
         wane__reap(r, true);
+    if (outermost)
+        wane__applying_end(r);
     return n;
 }
 
@@ -162,7 +170,7 @@ void wane__keep(struct wane__record *r, struct wane__header *h) {
 
 /* Whether h is kept for its finalizer, and that may run on this thread once the frame that it is in has been left. */
 static bool finalized_here_soon(const struct wane__record *r, struct wane__header *h) {
-    if (r->callbacks == 0 && r->gathering == 0)
+    if (r->applies_inside || (r->callbacks == 0 && r->gathering == 0))
         return false;
     uint64_t w = load_relaxed(&h->shared);
     if (!wane__word_has(w, WANE__FINAL_DUE) || (!wane__word_has(w, WANE__MERGED) && load_relaxed(&h->owner) != r->id))

@@ -36,6 +36,7 @@ struct wane__record {
     unsigned refills;        /* births that found their page's list empty */
     unsigned callbacks;      /* depth of user code that the library called */
     unsigned gathering;      /* not 0 where finalizers that come due go to `finals` though no callback runs */
+    bool applies_inside;     /* applies units inside a callback that began before: for all, and not for that callback */
     bool finals_any;         /* `finals` may hold something */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
     bool wake_wanted;        /* the collector thread has work that came up inside a bracket */

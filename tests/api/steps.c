@@ -344,3 +344,23 @@ TEST(a_lent_thread_collects) {
     no_thread();
     check_child(run_and_shut_down, NULL);
 }
+
+// Finalizers that are left to the collector's thread run in the steps of a program without one.
+
+static int queued_ran;
+static void queued_finalize(void *self) {
+    (void)self;
+    queued_ran++;
+}
+static wane_type queued_type = {.name = "queued",
+                                .size = 8,
+                                .flags = WANE_TYPE_FINALIZE_QUEUED,
+                                .finalize = queued_finalize};
+
+TEST(steps_run_queued_finalizers) {
+    no_thread();
+    wane_release(wane_new(&queued_type));
+    CHECK_EQ_INT(queued_ran, 0);
+    step_to_the_end(API_MS);
+    CHECK_EQ_INT(queued_ran, 1);
+}
