@@ -26,7 +26,8 @@ WANE__BEGIN
  *   threshold0         objects  10000         0 (off) .. 2^31-1    net new tracked objects that start a collection
  *   threshold1         runs     10            0 (off) .. 2^31-1    collections of generation 0 before one of generation 1
  *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
- *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected
+ *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected; after a
+ *                                                                  look in vain, when a hundred times that has passed
  *   collector_cpu_percent  %    20            1 .. 100             of a core, for collections that age alone starts
  *   heap_growth_percent    %    100           0 (off) .. 10000     growth of live and external bytes since the last collection of
  *                                                                  generation 2 that starts one, from 32 MiB of it on

@@ -47,7 +47,8 @@ static size_t found_so_far;  /* by its parts */
 static int64_t bytes_before;   /* the same of bytes */
 static struct wane__scope scope; /* of it */
 static uint64_t xlooked[WANE__DIRTY_LEFT + 1]; /* when the candidates of each dirty mark were last looked at */
-static uint64_t xleft_took;  /* by the last collection that looked at all, those left over too */
+/* What that took, if they were the oldest and next to nothing was found; for those left over, whatever was. Else 0. */
+static uint64_t xlooked_took[WANE__DIRTY_LEFT + 1];
 static unsigned oldest_n;    /* collections of the oldest generation that came of themselves */
 static unsigned xbackoff;    /* collections in a row that were due by thresholds and freed next to nothing */
 static size_t looked_at, freed; /* by the collection that runs in parts, so far */
@@ -125,8 +126,11 @@ static void account(const struct wane__findings *f) {
     if (f->rest || f->aborted) /* an aborted one looked at nothing */
         return;
     survivors = alive_before - (int64_t)found_so_far;
-    for (int g = 0; g <= generation; g++)
+    bool in_vain = found_so_far * WORTH_ONE_OF < f->candidates;
+    for (int g = 0; g <= generation; g++) {
         store_relaxed(&xlooked[g], now);
+        store_relaxed(&xlooked_took[g], g == generation && in_vain ? slices_took : 0);
+    }
     store_relaxed(&xnet_then, survivors < alive ? survivors : alive); /* what was born meanwhile is new */
     if (scope.bounded)
         return;
@@ -137,7 +141,7 @@ static void account(const struct wane__findings *f) {
         return;
     }
     store_relaxed(&xlooked[WANE__DIRTY_LEFT], now);
-    store_relaxed(&xleft_took, slices_took);
+    store_relaxed(&xlooked_took[WANE__DIRTY_LEFT], slices_took);
     long_lived = alive;
     wane__growth_restart(bytes_before, f->freed);
     base_falls = true;
@@ -271,14 +275,15 @@ static unsigned dirty_marks(void) {
 
 /*
  * How long after the last look at candidates with that mark the next is due. What was left over needs a look at all that
- * it reaches: that costs the collector no more than a hundredth of its time.
+ * it reaches, and threads that only read make candidates of all that they read: what finds nothing costs the collector no
+ * more than a hundredth of its time.
  */
 static uint64_t interval(int mark) {
     uint64_t age = (uint64_t)wane__option(candidate_age_ms) * 1000000u;
-    if (mark < WANE__DIRTY_LEFT)
-        return age;
-    uint64_t took = load_relaxed(&xleft_took);
-    return LEFT_AGES * age > took * 100 ? LEFT_AGES * age : took * 100;
+    uint64_t took = load_relaxed(&xlooked_took[mark]);
+    if (mark == WANE__DIRTY_LEFT)
+        age *= LEFT_AGES;
+    return age > took * 100 ? age : took * 100;
 }
 
 static bool ages(void) {
@@ -333,8 +338,8 @@ int64_t wane__idle_delay(void) {
     if (delay < 0 || load_relaxed(&xopen))
         return delay;
     uint64_t now = wane__now(), took = load_relaxed(&xlast_took);
-    if (took < load_relaxed(&xleft_took))
-        took = load_relaxed(&xleft_took);
+    if (took < load_relaxed(&xlooked_took[WANE__DIRTY_LEFT]))
+        took = load_relaxed(&xlooked_took[WANE__DIRTY_LEFT]);
     uint64_t first = load_relaxed(&xlast_end) + took * 100;
     if (first < last_idle + idle_gap)
         first = last_idle + idle_gap;

@@ -25,7 +25,7 @@
 #define GRACE_EVERY 2048 /* units */
 #define SETTLE_FROM 192  /* units kept */
 #define NAP_NS 50000
-#define HOLD_EVERY 4 /* births that needed a page */
+#define HOLD_PART 4 /* of stall_limit_us, at each birth that needed a page: often and briefly */
 
 /* An allowance ends when the bound is met again, not only when it is used up. */
 static bool over_bound(struct wane__record *r) {
@@ -118,12 +118,11 @@ void wane__defer(struct wane__record *r, struct wane__header *h, const char *ope
 static bool garbage_ahead(void) { return wane__tracked_alive() > load_relaxed(&wane__xtracked_limit); }
 
 void wane__hold_birth(struct wane__record *r) {
-    if (++r->refills % HOLD_EVERY != 0 || load_relaxed(&wane__xtracked_limit) == INT64_MAX || r->head.nest > 0 ||
-        r->callbacks > 0 || !garbage_ahead())
+    if (load_relaxed(&wane__xtracked_limit) == INT64_MAX || r->head.nest > 0 || r->callbacks > 0 || !garbage_ahead())
         return;
     int saved = errno;
     uint64_t begin = wane__now(), now = begin;
-    uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000;
+    uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000 / HOLD_PART;
     while (garbage_ahead() && now - begin < patience) {
         help(r, false); /* this thread's share of the garbage's way */
         nap();

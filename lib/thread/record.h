@@ -33,7 +33,6 @@ struct wane__record {
 
     /* its thread only */
     unsigned exit_rounds;    /* of thread-exit destructors seen */
-    unsigned refills;        /* births that found their page's list empty */
     unsigned callbacks;      /* depth of user code that the library called */
     unsigned gathering;      /* not 0 where finalizers that come due go to `finals` though no callback runs */
     bool applies_inside;     /* applies units inside a callback that began before: for all, and not for that callback */
