@@ -35,6 +35,8 @@
 #define NAP_NS 20000
 #define NAPS_A_ROUND 64
 #define SLICE_NS 1000000 /* of a collection */
+/* Beside others that go on, no longer in one pass after what callbacks leave for later. */
+#define FOLLOW_NS 1000000000
 
 struct flush {
     struct wane__record *r;
@@ -175,14 +177,14 @@ static bool finished(void) {
 }
 
 /*
- * Grows with all that is not a consequence of what was there: what threads other than this one defer, and what those
- * other than the library's too keep, leave to others or apply. These two only pass on what they find.
+ * Grows with all that is not a consequence of what was there: what is deferred, by anybody, and what threads other than
+ * this one and the library's keep, leave to others or apply. Those two only pass on what they find. Deferred units are
+ * news from these two as well: a `destroy` that defers what will defer again would keep a flush for ever.
  */
 static uint64_t news(const struct flush *f) {
     uint64_t n = 0;
     WANE__EACH_RECORD(r) {
-        if (r != f->r)
-            n += load_relaxed(&r->deferred.xtail);
+        n += load_relaxed(&r->deferred.xtail);
         if (r != f->r && r->id != WANE__ID_COLLECTOR)
             n += load_relaxed(&r->kept.xtail) + load_relaxed(&r->handed.xtail) + load_relaxed(&r->xleft) +
                  load_relaxed(&r->xapplying);
@@ -190,12 +192,23 @@ static uint64_t news(const struct flush *f) {
     return n;
 }
 
-/* What this thread made itself by what it destroyed, to the end: part by part, when a structure's parts are not in slots. */
+/*
+ * What this thread made itself by what it destroyed, to the end: part by part, when a structure's parts are not in slots.
+ * What its callbacks left for later waits among what others left, and they may add to it without end.
+ */
 static bool drain_own(const struct flush *f) {
-    bool done = true;
-    while (done && (wane__queue_length(&f->r->kept) > 0 || wane__queue_length(&f->r->handed) > 0))
-        done = drain(f, f->r);
-    return done;
+    uint64_t begin = wane__now(), before = news(f), left;
+    do {
+        left = load_relaxed(&f->r->xleft);
+        wane__reap_waiting(f->r);
+        while (wane__queue_length(&f->r->kept) > 0 || wane__queue_length(&f->r->handed) > 0) {
+            if (!drain(f, f->r))
+                return false;
+        }
+        if (late(f))
+            return false;
+    } while (load_relaxed(&f->r->xleft) != left && (wane__now() - begin < FOLLOW_NS || news(f) == before));
+    return true;
 }
 
 static bool pass(const struct flush *f) {
@@ -203,7 +216,6 @@ static bool pass(const struct flush *f) {
         if (!drain(f, from))
             return false;
     }
-    wane__reap_waiting(f->r);
     wane__reap(f->r, true);
     wane__run_due(f->r);
     wane__free_due(f->r);
@@ -212,10 +224,10 @@ static bool pass(const struct flush *f) {
 
 /* One flush at a time; false: too late. */
 static bool wait_for_turn(struct flush *f) {
-    while (!(f->claims = wane__flushing_begin(f->r))) {
+    for (unsigned n = 0; !(f->claims = wane__flushing_begin(f->r)); n++) {
         if (late(f))
             return false;
-        nap();
+        nap_or_work(f, n);
     }
     wane__heavy(); /* who is seen not applying from now on sees the claim before it takes more */
     return true;

@@ -40,14 +40,14 @@ static bool base_falls;        /* the deaths that the last one of these caused a
 static int64_t survivors;      /* tracked objects that were there when the last collection began and after it */
 static uint64_t xlast_took, xlast_end; /* the last collection */
 static uint64_t xlast_look;  /* for candidates that are due by age, when none was */
-static uint64_t slices_took; /* of the collection that is open */
+static uint64_t slices_took, slices_cpu; /* of the collection that is open */
 static struct wane__scope rest;  /* of the last collection in parts: it goes first */
 static int64_t alive_before; /* tracked objects when it, or its first part, began */
 static size_t found_so_far;  /* by its parts */
 static int64_t bytes_before;   /* the same of bytes */
 static struct wane__scope scope; /* of it */
 static uint64_t xlooked[WANE__DIRTY_LEFT + 1]; /* when the candidates of each dirty mark were last looked at */
-/* What that took, if they were the oldest and next to nothing was found; for those left over, whatever was. Else 0. */
+/* CPU time of that, if they were the oldest and next to nothing was found; for those left over, whatever was. Else 0. */
 static uint64_t xlooked_took[WANE__DIRTY_LEFT + 1];
 static unsigned oldest_n;    /* collections of the oldest generation that came of themselves */
 static unsigned xbackoff;    /* collections in a row that were due by thresholds and freed next to nothing */
@@ -126,11 +126,10 @@ static void account(const struct wane__findings *f) {
     if (f->rest || f->aborted) /* an aborted one looked at nothing */
         return;
     survivors = alive_before - (int64_t)found_so_far;
-    bool in_vain = found_so_far * WORTH_ONE_OF < f->candidates;
-    for (int g = 0; g <= generation; g++) {
+    for (int g = 0; g <= generation; g++)
         store_relaxed(&xlooked[g], now);
-        store_relaxed(&xlooked_took[g], g == generation && in_vain ? slices_took : 0);
-    }
+    if (generation == WANE__OLDEST)
+        store_relaxed(&xlooked_took[generation], found_so_far * WORTH_ONE_OF < f->candidates ? slices_cpu : 0);
     store_relaxed(&xnet_then, survivors < alive ? survivors : alive); /* what was born meanwhile is new */
     if (scope.bounded)
         return;
@@ -141,7 +140,7 @@ static void account(const struct wane__findings *f) {
         return;
     }
     store_relaxed(&xlooked[WANE__DIRTY_LEFT], now);
-    store_relaxed(&xlooked_took[WANE__DIRTY_LEFT], slices_took);
+    store_relaxed(&xlooked_took[WANE__DIRTY_LEFT], slices_cpu);
     long_lived = alive;
     wane__growth_restart(bytes_before, f->freed);
     base_falls = true;
@@ -150,7 +149,7 @@ static void account(const struct wane__findings *f) {
 /* Under the claim, as what follows. */
 static void begin(const struct wane__scope *what) {
     scope = *what;
-    slices_took = 0;
+    slices_took = slices_cpu = 0;
     if (!rest.part) {
         alive_before = wane__tracked_alive();
         found_so_far = 0;
@@ -163,7 +162,9 @@ static void begin(const struct wane__scope *what) {
 static bool go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
     uint64_t cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID), since = wane__now();
     bool ended = wane__collection_go_on(r, deadline, ret);
-    wane__tally(xstats[scope.generation].cpu_ns, wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
+    cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    wane__tally(xstats[scope.generation].cpu_ns, cpu);
+    slices_cpu += cpu;
     slices_took += wane__now() - since;
     if (ended && !scope.trial)
         account(ret);
@@ -509,6 +510,8 @@ int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret
     } while (f.collected > 0 && !f.aborted && what.generation == WANE__OLDEST &&
              (++passes < PASSES_MAX || births == tracked_births()));
     note_worth(false);
+    if (ret->collected > 0) /* the last pass alone found nothing */
+        store_relaxed(&xlooked_took[WANE__OLDEST], (uint64_t)0);
     wane__tally(xstats[what.generation].collections, 1);
     unclaim();
     ret->phase = WANE_GC_STOP;

@@ -92,9 +92,15 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool sil
     return did;
 }
 
+/* Dead objects that wait are a flush's too, which may be following a chain of them, unless they become many. */
+static bool may_reap(const struct wane__record *r) {
+    return !wane__flushing_other(r) ||
+           (has_room(r) && wane__dead_bytes() > (uint64_t)wane__option(deferred_bytes) / 8);
+}
+
 /* What waits for whoever may run user code. */
 static bool run_waiting(struct wane__record *r) {
-    bool did = has_room(r) && wane__reap_waiting(r) > 0;
+    bool did = may_reap(r) && wane__reap_waiting(r) > 0;
     if (wane__run_due(r) > 0)
         did = true;
     wane__free_due(r);

@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <wane/guard.h>
 
-#include "life/flushing.h"
 #include "life/quick.h"
 #include "life/weak.h"
 #include "thread/grace.h"
@@ -53,10 +52,6 @@ static void give_to_collector(struct wane__header *h) {
 }
 
 void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
-    if (r->callbacks > 0 && wane__flushing_self(r)) { /* it does the collector thread's work itself, to the end */
-        put(&r->xlater, h);
-        return;
-    }
     wane__tally(r->xleft, 1); /* before it can be seen to wait */
     give_to_collector(h);
     wane__wake();

@@ -33,8 +33,6 @@ void wane__flushing_end(void) {
     store_release(&xclaim, 0u); /* [order:consumer] */
 }
 
-bool wane__flushing_self(const struct wane__record *r) { return load_relaxed(&xclaim) == r->id; }
-
 bool wane__flushing_other(const struct wane__record *r) {
     uint32_t id = load_seq_cst(&xclaim); /* [order:applying] */
     return id != 0 && id != r->id && wane__now() < load_relaxed(&xseen) + SILENCE_NS;

@@ -27,8 +27,7 @@ void wane__flushing_hold_collections(void);
 
 void wane__flushing_end(void);
 
-/* Whether r's thread has the claim; whether another has it, and is at work. */
-bool wane__flushing_self(const struct wane__record *r);
+/* Whether another has the claim, and is at work. */
 bool wane__flushing_other(const struct wane__record *r);
 
 /* Whether another keeps collections from beginning. */

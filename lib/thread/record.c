@@ -189,6 +189,9 @@ static void release_record_locked(struct wane__record *r) {
     store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
     r->callbacks = 0;
     r->gathering = 0;
+    r->applies_inside = false; /* a thread that a fork left behind was in the middle of it */
+    r->may_run_queued = false;
+    r->wake_wanted = false;
     r->allowance = 0;
     if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
         store_relaxed(&late, late - 1);

@@ -29,8 +29,10 @@ static void wait_for(sem_t *s) {
 enum { MINE = 100, MORE = 200 };
 static wane_slot mine[MINE], more[MORE];
 
+static pthread_t blocked;
 static void blocker_destroy(void *self) {
     (void)self;
+    blocked = pthread_self();
     for (int i = 0; i < MORE; i++) {
         wane_slot_clear(&more[i]);  // now and then it applies what is safe
     }
@@ -180,6 +182,12 @@ TEST(work_goes_on_beside_a_flush_in_a_callback) {
     wait_for(&made);
     pthread_t flusher = api_thread(flush_into_a_callback, NULL);
     wait_for(&inside);
+    while (!pthread_equal(blocked, flusher)) {  // the collector thread was faster
+        sem_post(&leave);
+        api_join(flusher);
+        flusher = api_thread(flush_into_a_callback, NULL);
+        wait_for(&inside);
+    }
     size_t then = atomic_load(&nodes_dead);
     for (size_t i = 0; i < HOLDERS; i++) {
         struct node *n = node_new(i);
@@ -207,4 +215,68 @@ TEST(work_goes_on_beside_a_flush_in_a_callback) {
     api_join(flusher);
     api_join(owner);
     wane_gc_collect(2);
+}
+
+// What a callback of a flush leaves for later is left to others while it goes on: it may wait for it.
+
+static _Atomic(size_t) later_dead;
+static void later_destroy(void *self) {
+    (void)self;
+    atomic_fetch_add(&later_dead, 1);
+}
+static wane_type later_type = {.name = "later", .size = 8, .destroy = later_destroy};
+
+static void waiter_destroy(void *self) {
+    (void)self;
+    size_t want = atomic_load(&later_dead) + 1;
+    wane_release_later(wane_new(&later_type));
+    api_wait_count(&later_dead, want);
+}
+static wane_type waiter_type = {.name = "waiter", .size = 8, .destroy = waiter_destroy};
+
+TEST(a_callback_waits_for_what_it_left_for_later) {
+    wane_slot place = {0};
+    wane_slot_init(&place, wane_new(&waiter_type));
+    wane_slot_clear(&place);
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
+// Objects that make their successors when they die, for ever: by leaving them for later, which only a limit ends, and by
+// deferring them, which ends by itself.
+
+static wane_slot successor;
+static bool deferring;
+static void heir_destroy(void *self);
+static wane_type heir_type = {.name = "heir", .size = 8, .destroy = heir_destroy};
+
+static void heir_destroy(void *self) {
+    (void)self;
+    if (atomic_load(&enough)) {
+        return;
+    }
+    if (deferring) {
+        wane_slot_give(&successor, wane_new(&heir_type));
+        wane_slot_clear(&successor);
+        test_sleep_ns(2 * API_MS);  // it may be safe by then
+    } else {
+        wane_release_later(wane_new(&heir_type));
+    }
+}
+
+TEST(a_limit_holds_along_an_endless_chain) {
+    atomic_store(&enough, false);
+    deferring = false;
+    wane_slot_init(&successor, wane_new(&heir_type));
+    wane_slot_clear(&successor);
+    CHECK_EQ_INT(wane_flush_for(20 * (int64_t)API_MS), -ETIMEDOUT);
+    atomic_store(&enough, true);
+}
+
+TEST(deferring_again_and_again_does_not_keep_a_flush) {
+    atomic_store(&enough, false);
+    deferring = true;
+    wane_slot_init(&successor, wane_new(&heir_type));
+    wane_slot_clear(&successor);
+    CHECK_EQ_INT(wane_flush(), 0);
+    atomic_store(&enough, true);
 }
