@@ -189,9 +189,6 @@ static void release_record_locked(struct wane__record *r) {
     store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
     r->callbacks = 0;
     r->gathering = 0;
-    r->applies_inside = false; /* a thread that a fork left behind was in the middle of it */
-    r->may_run_queued = false;
-    r->wake_wanted = false;
     r->allowance = 0;
     if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
         store_relaxed(&late, late - 1);
@@ -267,6 +264,9 @@ void wane__record_fork_child(void) {
             continue;
         wane__heap_fork_child(&r->heap);
         r->batch_busy = false;
+        r->applies_inside = false;
+        r->may_run_queued = false;
+        r->wake_wanted = false;
         store_relaxed(&r->xapplying, 0u);
         release_record_locked(r);
     }
