@@ -313,11 +313,11 @@ size_t wane_poll(void) {
     wane__grace_step();
     while (wane__deferred_ready(r) > 0 && (batch = wane__apply_deferred(r, r, true)) > 0)
         n += batch;
-    bool claimed = wane__flushing_other(r); /* then a flush does it, and what comes of it */
-    if (!claimed)
+    if (!wane__flushing_other(r)) { /* else the flush does it, and what comes of it */
         n += wane__settle_all(r, &r->kept, true, false);
-    if (!claimed && !wane__background_running()) /* nobody else will */
-        n += poll_for_collector(r);
+        if (!wane__background_running()) /* nobody else will */
+            n += poll_for_collector(r);
+    }
     wane__reap(r, true);
     n += wane__run_due(r);
     wane__free_due(r);

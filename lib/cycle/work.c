@@ -133,8 +133,10 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         did = false;
         WANE__EACH_RECORD(from) {
             did |= wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, true) > 0;
-            did |= may_settle && !wane__flushing_other(r) && batch_of(r, &from->handed);
-            did |= may_settle && !wane__flushing_other(r) && batch_of(r, &from->kept);
+            if (!may_settle || wane__flushing_other(r))
+                continue;
+            did |= batch_of(r, &from->handed);
+            did |= batch_of(r, &from->kept);
         }
         did |= run_waiting(r);
         any |= did;

@@ -18,6 +18,14 @@ static void begin(void) {
     wane_gc_collect(2);
 }
 
+// Returns what it was before.
+static int64_t set_age(int64_t ms) {
+    int64_t before = 0;
+    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &before), 0);
+    CHECK_EQ_INT(wane_option_set("candidate_age_ms", ms), 0);
+    return before;
+}
+
 static struct node *pair_new(void) {
     struct node *a = node_new(1), *b = node_new(2);
     wane_slot_store(&a->left, b);
@@ -210,9 +218,7 @@ static struct node *make_in_vain(struct node *list) {
 
 TEST(start_later_when_in_vain) {
     begin();
-    int64_t age = 0;
-    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &age), 0);
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 0), 0);
+    int64_t age = set_age(0);
     CHECK_EQ_INT(wane_gc_set_threshold(100, 0, 0), 0);
     wane_gc_enable();
     struct node *list = make_in_vain(NULL);
@@ -228,16 +234,14 @@ TEST(start_later_when_in_vain) {
     drop_pairs(1000);
     CHECK(test_wait_until(all_died, &want, API_PATIENCE));
     wane_release(list);
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", age), 0);
+    set_age(age);
     begin();
 }
 
 // What died of itself need not be made once more before a collection starts.
 TEST(start_after_many_died) {
     begin();
-    int64_t age = 0;
-    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &age), 0);
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 0), 0);
+    int64_t age = set_age(0);
     CHECK_EQ_INT(wane_gc_set_threshold(1000, 10, 10), 0);
     static struct node *many[50000];
     for (size_t i = 0; i < 50000; i++) {
@@ -257,7 +261,7 @@ TEST(start_after_many_died) {
         CHECK(i < 10 || api_stats().live_objects < 25000);
     }
     CHECK(collections() > then);
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", age), 0);
+    set_age(age);
     begin();
 }
 
@@ -282,14 +286,12 @@ TEST(start_for_older_generations) {
 
 TEST(start_by_age) {
     begin();
-    int64_t age = 0;
-    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &age), 0);
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 20), 0);
+    int64_t age = set_age(20);
     wane_gc_enable();
     size_t want = atomic_load(&nodes_dead) + 20;
     drop_pairs(10);
     CHECK(test_wait_until(all_died, &want, API_PATIENCE));
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", age), 0);
+    set_age(age);
     begin();
 }
 
@@ -312,8 +314,6 @@ static struct node *chain_new(size_t n) {
 
 TEST(old_candidates_of_a_large_living_graph) {
     begin();
-    int64_t age = 0;
-    CHECK_EQ_INT(wane_option_get("candidate_age_ms", &age), 0);
     struct node *living = chain_new(LIVING), *pairs[100], *chain = chain_new(20000);
     for (size_t i = 0; i < 100; i++) {
         pairs[i] = pair_new();
@@ -322,7 +322,7 @@ TEST(old_candidates_of_a_large_living_graph) {
     wane_slot_store(&chain->right, living);
     wane_gc_collect(2);
     wane_gc_collect(2);
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", 20), 0);
+    int64_t age = set_age(20);
     wane_gc_enable();
     for (size_t round = 0; round < 3; round++) {
         // Candidates that live, beside those that die.
@@ -338,7 +338,7 @@ TEST(old_candidates_of_a_large_living_graph) {
         CHECK_MSG(test_wait_until(all_died, &want, API_PATIENCE), "round %zu: %zu died of %zu", round,
                   atomic_load(&nodes_dead), want);
     }
-    CHECK_EQ_INT(wane_option_set("candidate_age_ms", age), 0);
+    set_age(age);
     begin();
     size_t dead = atomic_load(&nodes_dead);
     wane_release(living);
