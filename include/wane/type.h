@@ -72,8 +72,8 @@ struct wane_type {
 /* The extra bytes of wane_new_extra are slots, all of them. */
 #define WANE_TYPE_EXTRA_SLOTS 8u
 /*
- * `finalize` runs on the collector thread, or in a call that does its work (wane_flush, wane_gc_step, wane_gc_collect),
- * never inside wane_release.
+ * `finalize` runs on the collector thread, or in a call that does its work (wane_flush, wane_gc_step, wane_gc_collect,
+ * and wane_poll where there is no collector thread), never inside wane_release.
  */
 #define WANE_TYPE_FINALIZE_QUEUED 16u
 

@@ -296,11 +296,14 @@ int wane_flush_for(int64_t timeout_ns) {
     return timeout_ns < 0 ? -EINVAL : begin(timeout_ns, "wane_flush_for");
 }
 
-/* What is left to the collector thread, by any thread, when there is none. */
+/* What is left to the collector thread, by any thread, when there is none: finalizers too. */
 static size_t poll_for_collector(struct wane__record *r) {
     size_t n = 0;
+    bool queued = r->may_run_queued;
+    r->may_run_queued = true;
     WANE__EACH_RECORD(from) n += wane__settle_all(r, &from->handed, true, false);
     wane__reap_waiting(r);
+    r->may_run_queued = queued;
     return n;
 }
 

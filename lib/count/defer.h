@@ -6,7 +6,8 @@
  *   deferred   units that were in slots: safe to decrement after a grace period
  *   kept       units whose release could not be done where it happened: the object is biased to another thread
  *              (settled by revocation), or its finalizer may not run there
- *   handed     the same of wane_release_later: settled by the collector thread, or a flush, never by its own thread
+ *   handed     the same of wane_release_later, and of finalizers that its thread does not run: settled by the collector
+ *              thread, or a flush, never by its own thread
  *
  * All keep their object alive. Other queues are emptied by their own thread, in slow paths, or by the collector thread.
  */

@@ -137,12 +137,15 @@ void wane__death_fork_child(const struct wane__record *self) {
     }
 }
 
+/* Whether the finalizer of an object with that word is one that this thread leaves to the library's. */
+static bool finalized_elsewhere(const struct wane__record *r, uint64_t w) {
+    return (wane__type_of(w)->flags & WANE_TYPE_FINALIZE_QUEUED) != 0 && !r->may_run_queued;
+}
+
 /* Whether a finalizer of h may run on this thread now. */
 static bool may_finalize(struct wane__record *r, struct wane__header *h, bool may_call) {
     uint64_t w = load_relaxed(&h->shared);
-    if (!may_call || !wane__word_has(w, WANE__FINAL_DUE) || r->callbacks > 0)
-        return false;
-    return (wane__type_of(w)->flags & WANE_TYPE_FINALIZE_QUEUED) == 0 || r->may_run_queued;
+    return may_call && wane__word_has(w, WANE__FINAL_DUE) && r->callbacks == 0 && !finalized_elsewhere(r, w);
 }
 
 void wane__keep(struct wane__record *r, struct wane__header *h) {
@@ -170,7 +173,7 @@ static bool finalized_here_soon(const struct wane__record *r, struct wane__heade
     uint64_t w = load_relaxed(&h->shared);
     if (!wane__word_has(w, WANE__FINAL_DUE) || (!wane__word_has(w, WANE__MERGED) && load_relaxed(&h->owner) != r->id))
         return false;
-    return (wane__type_of(w)->flags & WANE_TYPE_FINALIZE_QUEUED) == 0 || r->may_run_queued;
+    return !finalized_elsewhere(r, w);
 }
 
 /* The unit of h goes to `finals`, which a frame further down this stack works off. False: it cannot be there. */
@@ -179,6 +182,15 @@ static bool await_final(struct wane__record *r, struct wane__header *h) {
         return false;
     r->finals_any = true;
     return true;
+}
+
+/*
+ * Its own thread settles what it keeps, again and again: a unit whose finalizer only others run would turn over there, and
+ * each time come later for those who take what was there a round ago.
+ */
+static bool hand_final(struct wane__record *r, struct wane__header *h) {
+    uint64_t w = load_relaxed(&h->shared);
+    return wane__word_has(w, WANE__FINAL_DUE) && finalized_elsewhere(r, w) && wane__hand_unit(r, h);
 }
 
 bool wane__finals_full(struct wane__record *r, struct wane__header *h) {
@@ -210,7 +222,7 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call,
             put(&r->xdead, h);
             return;
         case WANE__KEPT:
-            if (!await_final(r, h))
+            if (!await_final(r, h) && !hand_final(r, h))
                 wane__keep(r, h);
             return;
         case WANE__FINAL:

@@ -13,10 +13,12 @@
 
 static void release(struct wane__header *h, const char *operation) {
     struct wane__record *r = wane__record_need(operation);
-    uint64_t kept = load_relaxed(&r->kept.xtail);
+    uint64_t kept = load_relaxed(&r->kept.xtail), handed = load_relaxed(&r->handed.xtail);
     wane__release(r, h, true, operation);
     if (unlikely(load_relaxed(&r->kept.xtail) != kept))
         wane__kept(r, true);
+    else if (unlikely(load_relaxed(&r->handed.xtail) != handed))
+        wane__left(r);
 }
 
 /*

@@ -391,3 +391,30 @@ TEST(queued_finalizers_run_elsewhere) {
     api_wait_count(&queued_ran, 1);
     CHECK(!pthread_equal(queued_by, pthread_self()));
 }
+
+// The thread that released it may come by its queue all the time.
+static bool ran_beside_polls(size_t want) {
+    uint64_t end = test_now_ns() + API_PATIENCE;
+    while (atomic_load(&queued_ran) != want) {
+        wane_poll();
+        if (test_now_ns() > end)
+            return false;
+    }
+    return true;
+}
+
+TEST(polls_do_not_put_queued_finalizers_off) {
+    static wane_type type = {
+        .name = "queued, polled",
+        .size = 8,
+        .finalize = queued_finalize,
+        .flags = WANE_TYPE_FINALIZE_QUEUED,
+    };
+    size_t want = atomic_load(&queued_ran);
+    for (int i = 0; i < 10; i++) {
+        wane_release(wane_new(&type));
+        want++;
+        CHECK(ran_beside_polls(want));
+        CHECK(!pthread_equal(queued_by, pthread_self()));
+    }
+}

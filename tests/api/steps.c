@@ -364,3 +364,14 @@ TEST(steps_run_queued_finalizers) {
     step_to_the_end(API_MS);
     CHECK_EQ_INT(queued_ran, 1);
 }
+
+TEST(polls_run_queued_finalizers) {
+    no_thread();
+    int want = queued_ran + 1;
+    wane_release(wane_new(&queued_type));
+    CHECK_EQ_INT(queued_ran, want - 1);
+    for (int i = 0; i < 1000 && queued_ran < want; i++)
+        wane_poll();
+    CHECK_EQ_INT(queued_ran, want);
+    CHECK_EQ_UINT(api_stats().live_objects, 0);
+}
