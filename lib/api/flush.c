@@ -267,6 +267,7 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
     int saved = errno;
     bool queued = r->may_run_queued;
     r->may_run_queued = true;
+    wane__record_send_gathered(r);
     bool done = wait_for_grace(&f) && wait_for_turn(&f);
     if (done) {
         done = passes(&f);
@@ -324,6 +325,7 @@ size_t wane_poll(void) {
     wane__reap(r, true);
     n += wane__run_due(r);
     wane__free_due(r);
+    wane__record_send_gathered(r);
     errno = saved;
     return n;
 }
@@ -351,6 +353,7 @@ size_t wane_trim(void) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return 0;
+    wane__record_send_gathered(r);
     wane__heap_shed(&r->heap);
     return wane__give_back(true, &more);
 }

@@ -218,7 +218,7 @@ static bool fits(const struct chain *k, const wane_type *t, const struct wane__p
 
 /* Whether freeing h would be the same as freeing a block of any other thread's. */
 static bool is_remote(const struct wane__record *r, const struct wane__page *page) {
-    return load_relaxed(&page->xheap) != wane__heap_key(&r->heap) && page->cls != WANE__CLASS_LARGE &&
+    return load_relaxed(&page->xheap) != wane__heap_key(&r->heap) && load_relaxed(&page->xstate) == WANE__PAGE_SMALL &&
            load_relaxed(&wane__xheap_annotated) == 0;
 }
 

@@ -31,6 +31,7 @@ void wane__heap_fork_child(struct wane__heap *heap) {
         heap->spare[bin] = 0;
     }
     heap->full = heap->limbo = (struct wane__page_list){NULL, NULL};
+    heap->gathered.n = 0;
     store_relaxed(&heap->xspares, 0u);
     store_relaxed(&heap->xclaim, load_relaxed(&heap->xclaim) & ~1u);
     store_relaxed(&heap->xdead, 1u);

@@ -244,15 +244,36 @@ struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned cls
     return h;
 }
 
+void wane__heap_send_gathered(struct wane__heap *heap) {
+    struct wane__gathered g = heap->gathered;
+    heap->gathered.n = 0; /* first: the child of a fork loses the blocks, and frees none twice */
+    compiler_barrier();
+    wane__remote_free_chain(g.page, g.first, g.last, g.n);
+}
+
+static void gather(struct wane__heap *heap, struct wane__page *page, struct wane__header *h) {
+    struct wane__gathered *g = &heap->gathered;
+    if (g->n != 0 && g->page == page) {
+        wane__link_set(h, g->first);
+    } else {
+        wane__heap_send(heap);
+        g->page = page;
+        g->last = h;
+    }
+    g->first = h;
+    if (++g->n == WANE__GATHERED_MAX)
+        wane__heap_send_gathered(heap);
+}
+
 void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
     struct wane__page *page = wane__page_of(h);
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
         wane__annotate_free(page, h);
     if (load_relaxed(&page->xheap) != wane__heap_key(heap)) {
-        if (page->cls == WANE__CLASS_LARGE)
+        if (load_relaxed(&page->xstate) == WANE__PAGE_LARGE) /* `cls` is on the line that the owner writes all the time */
             wane__large_free(page);
         else
-            wane__remote_free(page, h);
+            gather(heap, page, h);
         return;
     }
     wane__link_set(h, page->free);

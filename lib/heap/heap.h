@@ -27,12 +27,21 @@
 #define WANE__BIN_NONE WANE__BINS /* of `fast`: always the page without blocks */
 #define WANE__BIN(cls, tracked) ((cls) + ((tracked) ? WANE__CLASSES : 0))
 
+/* Freed blocks of one page, another thread's. Few: while they are here nobody else can use them. */
+#define WANE__GATHERED_MAX 32
+struct wane__gathered {
+    struct wane__page *page;
+    struct wane__header *first, *last;
+    uint32_t n;
+};
+
 /* Embedded in a thread's record, zero at first, never freed: the next thread with the record inherits it. */
 struct wane__heap {
     /* Owner. */
     struct wane__page *fast[WANE__BINS + 1]; /* what the inline path uses: current, or a page without blocks */
     struct wane__page *current[WANE__BINS]; /* or the page without blocks */
     struct wane__page_list limbo; /* were current when the claim was another's: to be filed with the next one */
+    struct wane__gathered gathered;
 
     /* Who has the claim: the owner in its slow paths, the background thread for a moment. */
     uint32_t xclaim; /* odd while somebody has it */
@@ -115,6 +124,17 @@ static inline void wane__heap_free(struct wane__heap *heap, struct wane__header 
     page->free = h;
     if (unlikely(--page->used == page->alarm))
         wane__heap_free_alarm(heap, page);
+}
+
+/*
+ * Blocks of other threads' pages are gathered as long as they are of one page, up to WANE__GATHERED_MAX, and go back there in
+ * one step; or here. Owner, inside a bracket; at its end whoever abandons the heap.
+ */
+void wane__heap_send_gathered(struct wane__heap *heap);
+
+static inline void wane__heap_send(struct wane__heap *heap) {
+    if (heap->gathered.n != 0)
+        wane__heap_send_gathered(heap);
 }
 
 /* What a block takes, header included. Any thread that keeps the object alive. */

@@ -62,6 +62,7 @@ static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wa
                                                                        size_t extra) {
     if (errno != ENOMEM || r->head.nest > 0)
         return NULL;
+    wane__record_send_gathered(r);
     wane__heap_shed(&r->heap);
     wane__collector_lock();
     (void)wane__heap_trim(wait_for_brackets, NULL);

@@ -200,11 +200,24 @@ static void release_record_locked(struct wane__record *r) {
     }
 }
 
+void wane__record_send_gathered(struct wane__record *r) {
+    if (r->heap.gathered.n == 0)
+        return;
+    wane__mark(&r->head);
+    wane__heap_send(&r->heap);
+    wane__unmark(&r->head);
+}
+
+static void abandon_heap(struct wane__record *r) {
+    wane__record_send_gathered(r);
+    wane__heap_abandon(&r->heap);
+}
+
 void wane__record_detach(struct wane__record *r) {
     int saved = errno;
     wane__tsan_release(&r->head.bracket);
     wane__tsan_release(&r->head.guard);
-    wane__heap_abandon(&r->heap);
+    abandon_heap(r);
     pthread_mutex_lock(&registry);
     wane__self = &wane__nobody;
     release_record_locked(r);
@@ -225,7 +238,7 @@ void wane__record_reap_late(void) {
             wane__tsan_acquire(&r->head.bracket); /* released at the end of its brackets and births, */
             wane__tsan_acquire(&r->head.guard);   /* its guards, */
             wane__tsan_acquire(&r->xapplying);    /* and when it had worked on a queue */
-            wane__heap_abandon(&r->heap);
+            abandon_heap(r);
             release_record_locked(r);
         }
     }

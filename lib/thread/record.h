@@ -21,7 +21,7 @@
 
 #define WANE__ID_COLLECTOR 1u
 #define WANE__ID_LIMIT 65002u /* ids are below it */
-#define WANE__BATCH 256
+#define WANE__BATCH 1024
 
 enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED, WANE__RECORD_LATE };
 
@@ -123,6 +123,9 @@ static inline struct wane__record *wane__record_need(const char *operation) {
 /* The record of id 1, for the collector thread to take on. NULL when memory is out. */
 struct wane__record *wane__record_adopt_collector(void);
 void wane__record_detach(struct wane__record *r);
+
+/* Gives back the blocks that r's heap gathered. Outside brackets: by r's thread, or whoever detaches it. */
+void wane__record_send_gathered(struct wane__record *r);
 
 /* Detaches the records of threads that attached again too late in their exit to be told of it. */
 void wane__record_reap_late(void);

@@ -86,6 +86,8 @@ static void child(struct wane__heap *own) {
             wane__heap_free(own, xslots[i]);
         }
     }
+    wane__heap_send(own);
+    wane__heap_send(heaps[0]);
     wane__heap_collect_remote(heaps[0]);
     CHECK(wane__heap_check(heaps[0]));
     wane__heap_abandon(heaps[0]);

@@ -27,6 +27,7 @@ static void setup(void) {
 static void free_range(struct wane__heap *heap, unsigned begin, unsigned end) {
     for (unsigned i = begin; i < end; i++)
         block_free(heap, h[i], BLOCK);
+    heap_send(heap);
 }
 
 static void leave(void) {
@@ -41,6 +42,34 @@ static bool notified(const struct wane__page *page) {
 static size_t tended(void) {
     (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 0);
     return wane__heap_bytes() / WANE__PAGE_SIZE;
+}
+
+/* Blocks of one page go back there together: enough of them, or when one of another page comes, or when told to. */
+TEST(frees_are_gathered) {
+    setup();
+    struct wane__page *page = wane__page_of(h[0]), *next = wane__page_of(h[per_page]);
+    CHECK(page != next && per_page > WANE__GATHERED_MAX + 3);
+    unsigned n = 0;
+    while (n < WANE__GATHERED_MAX - 1)
+        block_free(other, h[n++], BLOCK);
+    CHECK(!notified(page));
+    block_free(other, h[n++], BLOCK);
+    CHECK_EQ_UINT(wane__remote_count(load_relaxed(&page->xremote)), n);
+    for (unsigned i = 0; i < 3; i++)
+        block_free(other, h[n++], BLOCK);
+    CHECK_EQ_UINT(wane__remote_count(load_relaxed(&page->xremote)), n - 3);
+    block_free(other, h[per_page], BLOCK);
+    CHECK_EQ_UINT(wane__remote_count(load_relaxed(&page->xremote)), n);
+    CHECK(!notified(next));
+    wane__heap_send(other);
+    CHECK(notified(next));
+    wane__heap_collect_remote(owner);
+    CHECK_EQ_UINT(page->used, per_page - n);
+    CHECK_EQ_UINT(next->used, per_page - 1);
+    CHECK(wane__heap_check(owner));
+    free_range(owner, n, per_page);
+    free_range(owner, per_page + 1, MANY);
+    leave();
 }
 
 /* A page with free blocks of its own leaves remote ones where they are, and still learns that it is empty. */

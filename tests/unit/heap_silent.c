@@ -28,6 +28,7 @@ static void setup(void) {
 static void free_range(struct wane__heap *heap, unsigned begin, unsigned end) {
     for (unsigned i = begin; i < end; i++)
         block_free(heap, h[i], BLOCK);
+    heap_send(heap);
 }
 
 static void leave(void) {

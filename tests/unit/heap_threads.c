@@ -230,6 +230,7 @@ TEST(remote_frees_after_the_end) {
     for (unsigned i = 0; i < 100; i++)
         for (unsigned k = 0; k < 40; k++)
             free_any(heap, h[i][k]);
+    heap_send(heap);
     CHECK(wane__heap_retired());
     (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 0);
     CHECK_EQ_UINT(wane__heap_bytes(), 0);

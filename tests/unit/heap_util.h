@@ -39,8 +39,18 @@ static inline struct wane__heap *heap_enter(void) {
     return heap;
 }
 
+/* "Brackets": freeing threads hold it for reading around each free, and a bracket wait takes it for writing. */
+static pthread_rwlock_t brackets = PTHREAD_RWLOCK_INITIALIZER;
+
+static inline void heap_send(struct wane__heap *heap) {
+    pthread_rwlock_rdlock(&brackets);
+    wane__heap_send(heap);
+    pthread_rwlock_unlock(&brackets);
+}
+
 static inline void heap_leave(struct wane__heap *heap) {
     CHECK(wane__heap_check(heap));
+    heap_send(heap);
     wane__heap_abandon(heap);
     pthread_mutex_lock(&pool_lock);
     pool[pooled++] = heap;
@@ -86,9 +96,6 @@ static inline void block_free(struct wane__heap *heap, struct wane__header *h, s
     block_dead(h, block - sizeof *h);
     wane__heap_free(heap, h);
 }
-
-/* "Brackets": freeing threads hold it for reading around each free, and a bracket wait takes it for writing. */
-static pthread_rwlock_t brackets = PTHREAD_RWLOCK_INITIALIZER;
 
 static inline bool bracket_wait(void *arg) {
     (void)arg;
