@@ -58,6 +58,12 @@ enum wane__revoke {
 enum wane__revoke wane__revoke_begin(struct wane__record *r, struct wane__header *h, uint32_t *owner);
 void wane__revoke_end(struct wane__record *r, struct wane__header *h);
 
+/*
+ * The third step together with wane__drop_unit, if the caller's unit is the only one and no finalizer is due: one
+ * read-modify-write decides both. DROPPED or DIED; KEPT: nothing happened.
+ */
+enum wane__drop wane__revoke_last(struct wane__record *r, struct wane__header *h);
+
 /* All three steps for one object if its owner's bracket is clear at once. False: begun or left to others. */
 bool wane__revoke_now(struct wane__record *r, struct wane__header *h);
 

@@ -4,6 +4,9 @@
 
 #include "thread/wake.h"
 
+/* Deferred units need no barrier that many could share: fewer at once, so that no call takes long. */
+#define DEFERRED_MAX 256
+
 static bool push(struct wane__queue *q, struct wane__header *h) {
     uint64_t size = wane__heap_block_size(h); /* once pushed, the object may die */
     if (unlikely(!wane__queue_push(q, (uintptr_t)h)))
@@ -40,15 +43,16 @@ bool wane__applying_begin(struct wane__record *r) {
 
 void wane__applying_end(struct wane__record *r) {
     r->applies_inside = false;
+    wane__record_send_gathered(r);
     wane__tsan_release(&r->xapplying);
     store_release(&r->xapplying, load_relaxed(&r->xapplying) + 1); /* [order:applying] */
 }
 
-static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit) {
+static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit, size_t n_max) {
     WANE__CHECK((load_relaxed(&r->xapplying) & 1) != 0);
     if (r->batch_busy || !wane__queue_trylock(q))
         return 0;
-    size_t n = wane__queue_copy(q, limit, r->xbatch, WANE__BATCH);
+    size_t n = wane__queue_copy(q, limit, r->xbatch, n_max);
     if (n > 0) {
         uint64_t bytes = 0;
         for (size_t i = 0; i < n; i++)
@@ -68,11 +72,11 @@ static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit
 }
 
 size_t wane__batch_deferred(struct wane__record *r, struct wane__record *from) {
-    return take(r, &from->deferred, load_acquire(&from->deferred.xsafe)); /* [order:safe] */
+    return take(r, &from->deferred, load_acquire(&from->deferred.xsafe), DEFERRED_MAX); /* [order:safe] */
 }
 
 size_t wane__batch_kept(struct wane__record *r, struct wane__queue *q, uint64_t limit) {
-    return take(r, q, limit);
+    return take(r, q, limit, WANE__BATCH);
 }
 
 void wane__batch_end(struct wane__record *r) {

@@ -76,6 +76,24 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
     }
 }
 
+enum wane__drop wane__revoke_last(struct wane__record *r, struct wane__header *h) {
+    const uint64_t flags = WANE__LIVE | WANE__MERGED | WANE__IMMORTAL | WANE__FINAL_DUE;
+    enum wane__drop result = WANE__KEPT;
+    wane__mark(&r->head);
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    if ((w & flags) == WANE__LIVE && wane__word_count(w) + load_relaxed(&h->local) == 1) {
+        wane__tsan_release(&h->shared);
+        wane__pause();
+        if (cas_acq_rel(&h->shared, &w, (w & ~(WANE__COUNT_MASK | WANE__LIVE)) | WANE__MERGED)) { /* [order:count] */
+            wane__tally(r->xmerges, 1);
+            wane__tally(r->xrevocations, 1);
+            result = died(h, w);
+        }
+    }
+    wane__unmark(&r->head);
+    return result;
+}
+
 enum wane__drop wane__drop_counted(struct wane__header *h, uint64_t before, const char *operation) {
     if (wane__word_has(before, WANE__IMMORTAL))
         return WANE__DROPPED;

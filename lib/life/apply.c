@@ -97,11 +97,23 @@ static bool wait_for_owners(const struct owners *owners, bool others, bool may_w
     return others ? wane__brackets_clear() : owners_clear(owners);
 }
 
+/* Step 3: an object whose only unit is the batch's dies of it, the others are merged. */
 static void end_batch(struct wane__record *r, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        struct wane__header *h = (struct wane__header *)r->xbatch[i];
-        if (load_relaxed(&h->owner) == WANE__OWNER_NONE)
+        struct wane__header *h = (struct wane__header *)load_relaxed(&r->xbatch[i]);
+        if (load_relaxed(&h->owner) != WANE__OWNER_NONE)
+            continue;
+        store_relaxed(&r->xbatch[i], (uintptr_t)0); /* a child of fork() loses the unit in hand; it never has two */
+        switch (wane__revoke_last(r, h)) {
+        case WANE__DIED:
+            wane__bury(r, h);
+            break;
+        case WANE__DROPPED:
+            break;
+        default:
+            store_relaxed(&r->xbatch[i], (uintptr_t)h);
             wane__revoke_end(r, h);
+        }
     }
 }
 
@@ -128,8 +140,11 @@ size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limi
     size_t n = wane__batch_kept(r, q, limit);
     if (n > 0) {
         revoke_batch(r, n, may_wait);
-        for (size_t i = 0; i < n; i++)
-            wane__let_go(r, wane__batch_unit(r, i), may_call, "wane_release");
+        for (size_t i = 0; i < n; i++) {
+            struct wane__header *h = wane__batch_unit(r, i);
+            if (h != NULL)
+                wane__let_go(r, h, may_call, "wane_release");
+        }
         wane__batch_end(r);
     }
     wane__reap(r, may_call);
@@ -168,4 +183,5 @@ void wane__free_due(struct wane__record *r) {
         wane__tsan_acquire(l);
         wane__free_block(r, wane__header_of(l));
     }
+    wane__record_send_gathered(r);
 }

@@ -23,7 +23,8 @@
 
 #define APPLY_EVERY 64   /* units */
 #define GRACE_EVERY 2048 /* units */
-#define SETTLE_FROM 192  /* units kept */
+#define SETTLE_FROM 960  /* units kept: a barrier interrupts every running thread, and costs as much as 200 deaths */
+#define SETTLE_BYTES ((uint64_t)1 << 20) /* or so many bytes that they keep */
 #define NAP_NS 50000
 #define HOLD_PART 4 /* of stall_limit_us, at each birth that needed a page: often and briefly */
 
@@ -95,7 +96,8 @@ static void make_room(struct wane__record *r, const char *operation) {
 /* Not beside a flush, to which they are left; but at the bound all help. */
 static void settle_full(struct wane__record *r, bool may_call) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
-    if (tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM && !wane__flushing_other(r))
+    bool full = tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM || wane__queue_bytes(&r->kept) >= SETTLE_BYTES;
+    if (full && !wane__flushing_other(r))
         wane__settle(r, &r->kept, tail, may_call, false);
 }
 

@@ -365,7 +365,6 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
         wane__let_go(r, others[i], may_call, "death of its referrer");
 }
 
-
 void wane__reap(struct wane__record *r, bool may_call) {
     may_call = may_call && wane__may_call(r);
     for (;;) {

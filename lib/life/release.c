@@ -58,6 +58,12 @@ static bool quick_death(struct wane__record *r, struct wane__header *h) {
 
 static __attribute__((noinline)) void release_any(struct wane__header *h) { release(h, "wane_release"); }
 
+/* Biased to another thread, and no unit in the shared count to give up. */
+static __attribute__((noinline)) void keep_quick(struct wane__record *r, struct wane__header *h) {
+    wane__keep(r, h);
+    wane__kept(r, true);
+}
+
 /* The subtraction returned something odd. In the bracket, which ends here. */
 static __attribute__((noinline)) void drop_odd(struct wane__record *r, struct wane__header *h, uint64_t before) {
     enum wane__drop result = wane__drop_counted(h, before, "wane_release");
@@ -95,7 +101,11 @@ static inline void quick_drop(struct wane__record *r, struct wane__header *h) {
     bool done = (w & flags) == WANE__LIVE && wane__word_count(w) > 0 && marked &&
                 cas_acq_rel(&h->shared, &w, w - WANE__COUNT_ONE); /* [order:count] */
     wane__bracket_leave(&r->head);
-    if (unlikely(!done))
+    if (likely(done))
+        return;
+    if ((w & flags) == WANE__LIVE && wane__word_count(w) == 0)
+        keep_quick(r, h);
+    else
         release_any(h);
 }
 
