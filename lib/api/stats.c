@@ -26,8 +26,10 @@ struct sums {
 
 static void add_record(wane_stats *s, struct sums *sums, struct wane__record *r) {
     /* Deaths before births: then a difference of the two is never below zero by the order of reading. */
-    sums->deaths += load_acquire(&r->xdeaths);
-    sums->death_bytes += load_acquire(&r->xdeath_bytes);
+    for (int i = 0; i < 2; i++) {
+        sums->deaths += load_acquire(&r->deaths[i].xn);
+        sums->death_bytes += load_acquire(&r->deaths[i].xbytes);
+    }
     s->deferred_pending += wane__units_waiting(r);
     s->deferred_bytes += wane__bytes_waiting(r);
     s->revocations += load_relaxed(&r->xrevocations); /* before merges, of which they are some */
@@ -45,8 +47,10 @@ static void sum_up(wane_stats *s) {
     struct sums sums = {0};
     WANE__EACH_RECORD(r) add_record(s, &sums, r);
     WANE__EACH_RECORD(b) {
-        sums.births += load_relaxed(&b->xbirths);
-        sums.birth_bytes += load_relaxed(&b->xbirth_bytes);
+        for (int i = 0; i < 2; i++) {
+            sums.births += load_relaxed(&b->births[i].xn);
+            sums.birth_bytes += load_relaxed(&b->births[i].xbytes);
+        }
     }
     s->live_objects = sums.births > sums.deaths ? sums.births - sums.deaths : 0;
     s->live_bytes = sums.birth_bytes > sums.death_bytes ? sums.birth_bytes - sums.death_bytes : 0;

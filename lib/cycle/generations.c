@@ -100,7 +100,7 @@ uint32_t wane__collection_turn(void) {
 
 static uint64_t tracked_births(void) {
     uint64_t n = 0;
-    WANE__EACH_RECORD(r) n += load_relaxed(&r->xtracked_births);
+    WANE__EACH_RECORD(r) n += load_relaxed(&r->births[1].xn);
     return n;
 }
 

@@ -86,13 +86,10 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
         wane__mark_page(h, 0);
     }
     if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
-        wane__tally(r->xtracked_births, 1);
         wane__wake(); /* now and then: most births do not come here */
     }
-    if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0)) {
-        wane__tally(r->xbirths, 1);
-        wane__tally(r->xbirth_bytes, wane__heap_block_size(h));
-    }
+    if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0))
+        wane__tally_sum(&r->births[(p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0], 1, wane__heap_block_size(h));
     wane__tsan_release(&r->head.bracket); /* for who takes over the heap, should the thread end without being seen to */
     return h;
 }
@@ -154,10 +151,9 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     wane__heap_zero_quick(h, page->zero);
     store_relaxed((uint64_t *)(void *)h, p[WANE__TYPE_FIRST] | (uint64_t)1 << 32 | match);
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */
-    wane__tally(r->xbirths, 1);
-    wane__tally(r->xbirth_bytes, page->zero + sizeof *h);
-    if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
-        wane__tally(r->xtracked_births, 1);
+    bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
+    wane__tally_sum(&r->births[tracked], 1, page->zero + sizeof *h);
+    if (tracked) {
         compiler_barrier();
         if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0)
             wane__mark_page(h, 0);

@@ -318,12 +318,8 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
         empty(r, t, h, may_call);
     if (t->destroy != NULL)
         wane__call(r, t->destroy, wane__payload_of(h));
-    if (wane__type_has(t, WANE__TRAIT_TRACKED))
-        wane__tally(r->xtracked_deaths, 1);
-    if (!wane__type_has(t, WANE__TRAIT_LIBRARY)) {
-        wane__tally(r->xdeaths, 1);
-        wane__tally(r->xdeath_bytes, wane__heap_block_size(h));
-    }
+    if (!wane__type_has(t, WANE__TRAIT_LIBRARY))
+        wane__count_deaths(r, t, 1, wane__heap_block_size(h));
     store_relaxed(&h->shared, w | WANE__FREED); /* LIVE is gone: nobody else writes the word but in vain */
     if (wane__word_has(w, WANE__WEAKREFD)) {
         wane__blocks_add(h); /* an upgrade may be looking at the word: no stranger may be born there yet */

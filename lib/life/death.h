@@ -36,10 +36,7 @@ static inline bool wane__ends_simply(const wane_type *t, uint64_t w) {
 
 /* n objects of t died, of block_size bytes each. */
 static inline void wane__count_deaths(struct wane__record *r, const wane_type *t, size_t n, size_t block_size) {
-    if (wane__type_has(t, WANE__TRAIT_TRACKED))
-        wane__tally(r->xtracked_deaths, n);
-    wane__tally(r->xdeaths, n);
-    wane__tally(r->xdeath_bytes, n * block_size);
+    wane__tally_sum(&r->deaths[wane__type_has(t, WANE__TRAIT_TRACKED)], n, n * block_size);
 }
 
 /* Destroys r's dead, and all that dies of it. */

@@ -43,7 +43,8 @@ int64_t wane__bytes_alive(void) {
     int64_t n = -(int64_t)wane__dead_bytes();
     WANE__EACH_RECORD(r) {
         n -= (int64_t)wane__bytes_waiting(r);
-        n += (int64_t)(load_relaxed(&r->xbirth_bytes) - load_relaxed(&r->xdeath_bytes));
+        for (int i = 0; i < 2; i++)
+            n += (int64_t)(load_relaxed(&r->births[i].xbytes) - load_relaxed(&r->deaths[i].xbytes));
     }
     n = add_saturated(n, (int64_t)wane__bytes_external());
     return n > 0 ? n : 0;
@@ -62,7 +63,8 @@ bool wane__growth_due(void) {
 }
 
 int64_t wane__bytes_ended(const struct wane__record *r) {
-    int64_t ended = (int64_t)(load_relaxed(&r->xdeath_bytes) + wane__queue_bytes(&r->kept));
+    int64_t ended = (int64_t)(load_relaxed(&r->deaths[0].xbytes) + load_relaxed(&r->deaths[1].xbytes) +
+                              wane__queue_bytes(&r->kept));
     return sub_saturated(ended, load_relaxed(&r->xexternal));
 }
 

@@ -37,8 +37,7 @@ static inline bool quick_end(struct wane__record *r, struct wane__header *h) {
     if (likely(ends)) {
         store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
         store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED | WANE__FREED);
-        wane__tally(r->xdeaths, 1);
-        wane__tally(r->xdeath_bytes, wane__heap_block_size(h));
+        wane__tally_sum(&r->deaths[0], 1, wane__heap_block_size(h));
         wane__heap_free(&r->heap, h);
     }
     wane__bracket_leave(&r->head);

@@ -257,7 +257,7 @@ int64_t wane__xtracked_limit = INT64_MAX;
 
 int64_t wane__tracked_alive(void) {
     int64_t n = 0;
-    WANE__EACH_RECORD(r) n += (int64_t)(load_relaxed(&r->xtracked_births) - load_relaxed(&r->xtracked_deaths));
+    WANE__EACH_RECORD(r) n += (int64_t)(load_relaxed(&r->births[1].xn) - load_relaxed(&r->deaths[1].xn));
     return n;
 }
 

@@ -25,6 +25,12 @@
 
 enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED, WANE__RECORD_LATE };
 
+/* Of objects: how many, and their bytes. */
+struct wane__sum {
+    uint64_t xn;
+    uint64_t xbytes;
+};
+
 struct wane__record {
     struct wane__thread head;
 
@@ -52,8 +58,7 @@ struct wane__record {
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
     uint64_t xbatch_at;
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
-    uint64_t xbirths, xbirth_bytes, xdeaths, xdeath_bytes;
-    uint64_t xtracked_births, xtracked_deaths;
+    struct wane__sum births[2], deaths[2]; /* [1]: of tracked types */
     uint64_t xleft; /* deaths left to the collector thread */
     int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */
     uint64_t xmerges, xrevocations;
@@ -152,5 +157,10 @@ extern int64_t wane__xtracked_limit;
 
 /* Counters that their thread writes and any may read. */
 #define wane__tally(field, n) store_relaxed(&(field), load_relaxed(&(field)) + (n))
+
+static inline void wane__tally_sum(struct wane__sum *s, uint64_t n, uint64_t bytes) {
+    wane__tally(s->xn, n);
+    wane__tally(s->xbytes, bytes);
+}
 
 #endif
