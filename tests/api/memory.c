@@ -148,6 +148,58 @@ TEST(memory_is_given_back_after_a_while) {
     CHECK_EQ_INT(wane_option_set("trim_delay_ms", delay), 0);
 }
 
+// A thread gathers what it frees in another's pages, and keeps none of it when it says so, or ends.
+enum { FOREIGN = 50 };
+static struct {
+    void *object[FOREIGN];
+    int (*leave)(void);
+    pthread_barrier_t turn;
+} foreign;
+
+static int leave_by_poll(void) { return (int)wane_poll(); }
+static int leave_by_exit(void) { return 0; }
+
+static void *release_foreign(void *unused) {
+    (void)unused;
+    for (int i = 0; i < FOREIGN; i++)
+        wane_release(foreign.object[i]);
+    CHECK_EQ_INT(foreign.leave(), 0);
+    if (foreign.leave != leave_by_exit) {
+        pthread_barrier_wait(&foreign.turn);
+        pthread_barrier_wait(&foreign.turn);
+    }
+    return NULL;
+}
+
+TEST(memory_that_others_freed_comes_back) {
+    static wane_type type = {.name = "foreign", .size = 3000, .flags = WANE_TYPE_SHARED};
+    static int (*const ways[])(void) = {leave_by_poll, wane_flush, leave_by_exit};
+    pthread_barrier_init(&foreign.turn, NULL, 2);
+    for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
+        CHECK_EQ_INT(wane_flush(), 0);
+        wane_trim();
+        size_t start = api_stats().heap_bytes;
+        for (int i = 0; i < FOREIGN; i++) {
+            foreign.object[i] = wane_new(&type);
+            CHECK(foreign.object[i] != NULL);
+        }
+        foreign.leave = ways[k];
+        pthread_t t = api_thread(release_foreign, NULL);
+        if (foreign.leave != leave_by_exit)
+            pthread_barrier_wait(&foreign.turn);
+        else
+            api_join(t);
+        CHECK_EQ_UINT(api_stats().live_objects, 0);
+        wane_trim();
+        CHECK_MSG(api_stats().heap_bytes <= start, "way %zu: %zu bytes, then %zu", k, start, api_stats().heap_bytes);
+        if (foreign.leave != leave_by_exit) {
+            pthread_barrier_wait(&foreign.turn);
+            api_join(t);
+        }
+    }
+    pthread_barrier_destroy(&foreign.turn);
+}
+
 static void *make_and_release(void *unused) {
     (void)unused;
     release_all(make_links(50000, 0));
