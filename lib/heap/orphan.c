@@ -298,6 +298,6 @@ void wane__orphan_fork_prepare(void) { pthread_mutex_lock(&lock); }
 void wane__orphan_fork_parent(void) { pthread_mutex_unlock(&lock); }
 
 void wane__orphan_fork_child(void) {
-    watched = true;
+    watched = false; /* nobody comes before the next one tells */
     pthread_mutex_unlock(&lock);
 }

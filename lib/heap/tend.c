@@ -145,9 +145,12 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
 
 void wane__tend_fork_child(void) {
     store_relaxed(&xretired.xtop, (struct wane__link *)NULL);
-    store_relaxed(&xwork, 1u);
+    store_relaxed(&xwork, 1u); /* nobody is called while the lists are made anew */
     store_relaxed(&xwatching, 0u);
     wane__silent_fork_child();
     going = NULL; /* each is found by its place */
     going_retired = NULL;
 }
+
+/* What is there waits for the next news: most children only exec. */
+void wane__tend_fork_child_done(void) { store_relaxed(&xwork, 0u); }

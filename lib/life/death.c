@@ -353,10 +353,7 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
     store_relaxed(&h->shared, w | WANE__FREED);        /* LIVE is gone: nobody else writes the word but in vain */
     wane__heap_free(&r->heap, h);
     wane__bracket_leave(&r->head);
-    if (unlikely(r->wake_wanted)) {
-        r->wake_wanted = false;
-        wane__wake();
-    }
+    wane__wake_if_wanted(r);
     for (size_t i = 0; i < others_n; i++)
         wane__let_go(r, others[i], may_call, "death of its referrer");
 }

@@ -22,6 +22,7 @@
 #include "base/check.h"
 #include "base/option.h"
 #include "thread/mode.h"
+#include "thread/wake.h"
 
 #ifndef PTHREAD_DESTRUCTOR_ITERATIONS
 #define PTHREAD_DESTRUCTOR_ITERATIONS 4
@@ -206,6 +207,7 @@ void wane__record_send_gathered(struct wane__record *r) {
     wane__mark(&r->head);
     wane__heap_send(&r->heap);
     wane__unmark(&r->head);
+    wane__wake_if_wanted(r);
 }
 
 static void abandon_heap(struct wane__record *r) {

@@ -12,6 +12,7 @@
 #define WANE_THREAD_WAKE_H
 
 #include "thread/mode.h"
+#include "thread/record.h"
 
 enum { WANE__AWAKE, WANE__ASLEEP, WANE__UNSTARTED };
 extern uint32_t wane__xasleep;
@@ -31,6 +32,14 @@ static inline void wane__wake(void) {
         fence_seq_cst();
     if (unlikely(load_relaxed(&wane__xasleep) != WANE__AWAKE))
         wane__wake_slow();
+}
+
+/* After a bracket in which blocks were freed: a thread may be woken inside, but not made. */
+static inline void wane__wake_if_wanted(struct wane__record *r) {
+    if (unlikely(r->wake_wanted)) {
+        r->wake_wanted = false;
+        wane__wake();
+    }
 }
 
 /*

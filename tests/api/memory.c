@@ -200,6 +200,54 @@ TEST(memory_that_others_freed_comes_back) {
     pthread_barrier_destroy(&foreign.turn);
 }
 
+static void *release_one(void *obj) {
+    wane_release(obj);
+    return NULL;
+}
+
+// The library's thread is not there yet, and a bracket in which it is first needed cannot make it.
+static void give_back_in_child(void *unused) {
+    (void)unused;
+    static wane_type type = {.name = "shared", .size = 1000, .flags = WANE_TYPE_SHARED};
+    static void *all[20000];
+    CHECK_EQ_INT(wane_option_set("trim_delay_ms", 50), 0);
+    api_join(api_thread(release_one, wane_new(&type)));
+    trim_target = api_stats().heap_bytes + (4u << 20);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        all[i] = wane_new(&type);
+    }
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        wane_release(all[i]);
+    }
+    CHECK(api_stats().heap_bytes > trim_target);
+    CHECK(test_wait_until(heap_is_small, NULL, API_PATIENCE));
+}
+
+// The same of frees of one's own.
+static void give_own_back_in_child(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_option_set("trim_delay_ms", 50), 0);
+    trim_target = api_stats().heap_bytes + (4u << 20);
+    struct link *all = make_links(200000, 0);
+    CHECK(api_stats().heap_bytes > trim_target);
+    release_all(all);
+    CHECK(test_wait_until(heap_is_small, NULL, API_PATIENCE));
+}
+
+TEST(memory_is_given_back_in_a_child) {
+    if (TEST_TSAN) {
+        SKIP("ThreadSanitizer does not follow a thread into the child");
+    }
+    check_in_child(give_own_back_in_child, NULL);
+}
+
+TEST(the_first_foreign_free_starts_the_thread) {
+    if (TEST_TSAN) {
+        SKIP("ThreadSanitizer does not follow a thread into the child");
+    }
+    check_in_child(give_back_in_child, NULL);
+}
+
 static void *make_and_release(void *unused) {
     (void)unused;
     release_all(make_links(50000, 0));
