@@ -71,9 +71,8 @@ size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, s
     if (head >= limit)
         return 0;
     struct wane__segment *s = q->head_segment;
-    if (head - s->base == WANE__SEGMENT_WORDS) {
+    while (head - s->base >= WANE__SEGMENT_WORDS) {
         struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
-        WANE__CHECK(next != NULL && next->base == head);
         wane__tsan_acquire(q);
         q->head_segment = next;
         int saved = errno;
@@ -82,9 +81,13 @@ size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, s
         s = next;
     }
     size_t n = limit - head < max ? limit - head : max;
-    size_t room = WANE__SEGMENT_WORDS - (head - s->base);
-    if (n > room)
-        n = room;
-    memcpy(ret, &s->words[head - s->base], n * sizeof *ret);
+    for (size_t done = 0; done < n; s = load_acquire(&s->xnext)) { /* [order:queue] */
+        WANE__CHECK(s != NULL && head + done - s->base < WANE__SEGMENT_WORDS);
+        size_t from = head + done - s->base, some = WANE__SEGMENT_WORDS - from;
+        if (some > n - done)
+            some = n - done;
+        memcpy(ret + done, &s->words[from], some * sizeof *ret);
+        done += some;
+    }
     return n;
 }

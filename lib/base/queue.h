@@ -79,7 +79,7 @@ static inline void wane__queue_unlock(struct wane__queue *q) {
 
 /*
  * Consumer, under the try-lock: copies up to max words below position `limit` to ret, without taking them. Returns how
- * many; fewer than there are at the end of a segment.
+ * many.
  */
 size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max);
 

@@ -47,6 +47,7 @@ static void look_into(struct wane__ahead *a, struct wane__header *h) {
 
 void wane__ahead_begin(struct wane__ahead *a, size_t n) {
     a->n = 0;
+    a->batch_n = n;
     for (size_t i = 0; i < n && a->n < WANE__AHEAD_MAX; i++) {
         struct wane__header *h = (struct wane__header *)load_relaxed(&a->r->xbatch[i]);
         if (about_to_die(h))
@@ -57,6 +58,8 @@ void wane__ahead_begin(struct wane__ahead *a, size_t n) {
 }
 
 void wane__ahead_end(struct wane__ahead *a) {
+    for (size_t i = 0; i < a->batch_n; i++)
+        WANE__CHECK_FULL(load_relaxed(&a->r->xbatch[i]) != 0); /* not given up */
     for (size_t i = 0; i < a->n; i++)
         wane__revoke_end(a->r, a->objects[i]);
 }

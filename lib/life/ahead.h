@@ -16,7 +16,7 @@
 
 struct wane__ahead {
     struct wane__record *r;
-    size_t n;
+    size_t n, batch_n;
     void (*begun)(void *arg, uint32_t owner); /* for each owner that lost an object */
     void *arg;
     struct wane__header *objects[WANE__AHEAD_MAX];
@@ -28,7 +28,10 @@ struct wane__ahead {
  */
 void wane__ahead_begin(struct wane__ahead *a, size_t n);
 
-/* Step 3, after the bracket wait. */
+/*
+ * Step 3, after the bracket wait, and before the batch gives its units up: whoever destroys one of its objects empties
+ * its slots at once, in whatever thread, and then no guard keeps what was in them.
+ */
 void wane__ahead_end(struct wane__ahead *a);
 
 #endif

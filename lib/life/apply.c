@@ -129,8 +129,8 @@ static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
     wane_guard_enter();
     wane__ahead_begin(&ahead, n);
     if (wait_for_owners(&owners, others, may_wait)) {
+        wane__ahead_end(&ahead); /* first: what it holds on to hangs on the batch, which may die */
         end_batch(r, n);
-        wane__ahead_end(&ahead);
     }
     wane_guard_leave();
 }

@@ -60,6 +60,8 @@ static __attribute__((noinline)) void release_any(struct wane__header *h) { rele
 /* Biased to another thread, and no unit in the shared count to give up. */
 static __attribute__((noinline)) void keep_quick(struct wane__record *r, struct wane__header *h) {
     wane__keep(r, h);
+    if (unlikely(load_relaxed(&r->xdead) != NULL))
+        wane__reap(r, true); /* memory is out, and it was settled at once */
     wane__kept(r, true);
 }
 
@@ -114,12 +116,10 @@ static __attribute__((noinline)) void release_others(struct wane__record *r, str
 }
 
 static __attribute__((noinline)) void release_own(struct wane__record *r, struct wane__header *h) {
-    if (unlikely(!quick_end(r, h))) {
+    if (unlikely(!quick_end(r, h)))
         release_others(r, h);
-    } else if (unlikely(r->wake_wanted)) {
-        r->wake_wanted = false;
-        wane__wake();
-    }
+    else
+        wane__wake_if_wanted(r);
 }
 
 void wane__release_slow(void *obj) {

@@ -32,9 +32,9 @@ uint64_t wane__grace_want(void);
 uint64_t wane__grace_begun(void);
 uint64_t wane__grace_ended(void);
 
-/* Whether each thread's bracket is clear now, after a heavy barrier that the caller made: one look, no waiting. */
+/* Whether each thread's bracket was seen clear, after a heavy barrier that the caller made: a few looks, no waiting. */
 bool wane__brackets_clear(void);
-/* The same for one owner. */
+/* The same of one owner. */
 bool wane__bracket_clear(uint32_t id);
 /*
  * Heavy barrier and wait until each bracket was seen clear once. Not inside a bracket; inside a guard it may be, since

@@ -47,6 +47,7 @@ struct wane__record {
     bool wake_wanted;        /* the collector thread has work that came up inside a bracket */
     bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
     uint64_t grown;          /* bytes added since it looked at the growth of all */
+    uint64_t settle_next;    /* position in `kept`: before it is reached the thread does not look at settling again */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
 
     /* written by its thread, read by any */
