@@ -62,7 +62,15 @@ bool wane__queue_room(struct wane__queue *q) {
     return q->spare != NULL;
 }
 
-/* Each store leaves head and segment in agreement, for the child of a fork. */
+/* The segment after s; there is one, since words were pushed behind s. */
+static struct wane__segment *next_of(struct wane__queue *q, const struct wane__segment *s) {
+    struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
+    WANE__CHECK(next != NULL && next->base == s->base + WANE__SEGMENT_WORDS);
+    wane__tsan_acquire(q);
+    return next;
+}
+
+/* Each store leaves a head segment that the head is in, or behind, for the child of a fork. */
 size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max) {
     uint64_t tail = load_acquire(&q->xtail); /* [order:queue] */
     uint64_t head = load_relaxed(&q->xhead);
@@ -72,22 +80,22 @@ size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, s
         return 0;
     struct wane__segment *s = q->head_segment;
     while (head - s->base >= WANE__SEGMENT_WORDS) {
-        struct wane__segment *next = load_acquire(&s->xnext); /* [order:queue] */
-        wane__tsan_acquire(q);
+        struct wane__segment *next = next_of(q, s);
         q->head_segment = next;
         int saved = errno;
         free(s);
         errno = saved;
         s = next;
     }
-    size_t n = limit - head < max ? limit - head : max;
-    for (size_t done = 0; done < n; s = load_acquire(&s->xnext)) { /* [order:queue] */
-        WANE__CHECK(s != NULL && head + done - s->base < WANE__SEGMENT_WORDS);
+    size_t n = limit - head < max ? limit - head : max, done = 0;
+    for (;;) {
         size_t from = head + done - s->base, some = WANE__SEGMENT_WORDS - from;
         if (some > n - done)
             some = n - done;
         memcpy(ret + done, &s->words[from], some * sizeof *ret);
         done += some;
+        if (done == n)
+            return n;
+        s = next_of(q, s);
     }
-    return n;
 }
