@@ -12,6 +12,7 @@
 static struct wane__segment *segment_new(void) {
     int saved = errno;
     struct wane__segment *s = malloc(sizeof *s);
+    compiler_barrier(); /* clang takes it that malloc leaves errno alone, and drops the store */
     errno = saved;
     if (s != NULL)
         s->xnext = NULL;

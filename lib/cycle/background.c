@@ -106,6 +106,7 @@ static struct wane__record *begin(void) {
         uint32_t running = RUNNING;
         if (!cas_acq_rel(&xstate, &running, (uint32_t)NONE))
             store_seq_cst(&xstate, (uint32_t)STOPPED);
+        wane__heap_untold();
         return NULL;
     }
     r->may_run_queued = true;
@@ -201,6 +202,7 @@ static void start(void) {
         if (!create()) { /* tried again at the next need */
             store_seq_cst(&xstate, (uint32_t)NONE);
             store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+            wane__heap_untold();
         }
     }
     pthread_mutex_unlock(&lock);

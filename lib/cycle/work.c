@@ -126,10 +126,10 @@ static bool batch_of(struct wane__record *r, struct wane__queue *q) {
 }
 
 bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
-    bool did = true, any = false, may_settle = wane__fences_known(), queued = r->may_run_queued;
+    bool did, any = false, may_settle = wane__fences_known(), queued = r->may_run_queued;
     r->may_run_queued = true; /* who does the collector thread's work does all of it */
     wane__grace_step();
-    while (did && wane__now() < deadline) {
+    do { /* once at least: the time may be over, and then it would be so each time */
         did = false;
         WANE__EACH_RECORD(from) {
             did |= wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, true) > 0;
@@ -140,7 +140,7 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         }
         did |= run_waiting(r);
         any |= did;
-    }
+    } while (did && wane__now() < deadline);
     r->may_run_queued = queued;
     return any || wane__grace_step() == WANE__GRACE_WAITING;
 }

@@ -84,5 +84,5 @@ void wane__heap_fork_child_done(struct wane__heap *own) {
     wane__heap_walk_pages(settle, own);
     wane__arena_fork_child();
     wane__orphan_fork_child();
-    wane__tend_fork_child_done();
+    wane__heap_untold(); /* what is there waits for the next news: most children only exec */
 }

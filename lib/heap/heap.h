@@ -186,6 +186,9 @@ extern bool wane__heap_xnoted;
 /* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
 bool wane__heap_retired(void);
 
+/* There is no background thread after all: the next news calls again. */
+void wane__heap_untold(void);
+
 /*
  * Called, outside the heap's locks, when wane__heap_retired becomes true; may be called by a thread inside a bracket.
  * Set once, before there are threads.

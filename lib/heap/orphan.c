@@ -299,5 +299,6 @@ void wane__orphan_fork_parent(void) { pthread_mutex_unlock(&lock); }
 
 void wane__orphan_fork_child(void) {
     watched = false; /* nobody comes before the next one tells */
+    store_relaxed(&xpressure, 0u);
     pthread_mutex_unlock(&lock);
 }

@@ -152,5 +152,4 @@ void wane__tend_fork_child(void) {
     going_retired = NULL;
 }
 
-/* What is there waits for the next news: most children only exec. */
-void wane__tend_fork_child_done(void) { store_relaxed(&xwork, 0u); }
+void wane__heap_untold(void) { store_seq_cst(&xwork, 0u); }

@@ -19,6 +19,5 @@ void wane__tend_retire(struct wane__page *page);
 
 /* A child of fork(), single thread: what was on the way to be given back is not any more. */
 void wane__tend_fork_child(void);
-void wane__tend_fork_child_done(void);
 
 #endif

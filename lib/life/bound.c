@@ -101,8 +101,9 @@ static void settle_full(struct wane__record *r, bool may_call) {
     bool full = tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM || wane__queue_bytes(&r->kept) >= SETTLE_BYTES;
     if (full && !wane__flushing_other(r))
         wane__settle(r, &r->kept, tail, may_call, false);
-    /* What could not be settled is kept again, and moved the tail: not so soon after that. */
-    r->settle_next = load_relaxed(&r->kept.xtail) + APPLY_EVERY;
+    /* What could not be settled is kept again, and moved the tail. Each try costs a barrier: others settle it too. */
+    bool failed = wane__queue_length(&r->kept) >= SETTLE_FROM;
+    r->settle_next = load_relaxed(&r->kept.xtail) + (failed ? SETTLE_FROM : APPLY_EVERY);
 }
 
 void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation) {

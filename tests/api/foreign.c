@@ -149,6 +149,7 @@ TEST(small_batches_beside_collections) {
         wane_gc_collect(0);
     }
     atomic_store(&stop, true);
-    api_join(maker);  // before the one that empties the box
+    api_join(maker);
     api_join(settler);
+    settle_roots(NULL);  // what the maker put in the box when the settler had ended
 }
