@@ -325,7 +325,6 @@ size_t wane_poll(void) {
     wane__reap(r, true);
     n += wane__run_due(r);
     wane__free_due(r);
-    wane__record_send_gathered(r);
     errno = saved;
     return n;
 }

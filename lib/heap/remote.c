@@ -42,8 +42,6 @@ void wane__remote_free_chain(struct wane__page *page, struct wane__header *first
         notify(page);
 }
 
-void wane__remote_free(struct wane__page *page, struct wane__header *h) { wane__remote_free_chain(page, h, h, 1); }
-
 void wane__remote_pass(struct wane__page *page) {
     uint32_t word = load_relaxed(&page->xremote);
     while ((word & WANE__REMOTE_OFFSET) == 0) {

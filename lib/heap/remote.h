@@ -46,10 +46,7 @@ static inline struct wane__page *wane__page_of_notify(struct wane__link *link) {
     return (struct wane__page *)(void *)((char *)link - offsetof(struct wane__page, notify));
 }
 
-/* Any thread, in a bracket. */
-void wane__remote_free(struct wane__page *page, struct wane__header *h);
-
-/* The same for n blocks of the page at once, linked from first to last. */
+/* Frees n blocks of the page at once, linked from first to last. Any thread, in a bracket. */
 void wane__remote_free_chain(struct wane__page *page, struct wane__header *first, struct wane__header *last, uint32_t n);
 
 /* Holder of the token: gives it to the page's heap, or lets it go when there is nothing to tell. */

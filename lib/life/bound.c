@@ -96,7 +96,7 @@ static void make_room(struct wane__record *r, const char *operation) {
 /* Not beside a flush, to which they are left; but at the bound all help. */
 static void settle_full(struct wane__record *r, bool may_call) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
-    if (tail < r->settle_next)
+    if (likely(tail < r->settle_next))
         return;
     bool full = tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM || wane__queue_bytes(&r->kept) >= SETTLE_BYTES;
     if (full && !wane__flushing_other(r))
@@ -145,8 +145,7 @@ void wane__left(struct wane__record *r) {
 }
 
 void wane__kept(struct wane__record *r, bool may_call) {
-    if (unlikely(load_relaxed(&r->kept.xtail) >= r->settle_next))
-        settle_full(r, may_call);
+    settle_full(r, may_call);
     if (unlikely(over_bound(r)))
         hold_to_bound(r, may_call);
 }

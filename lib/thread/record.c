@@ -205,7 +205,7 @@ void wane__record_send_gathered(struct wane__record *r) {
     if (r->heap.gathered.n == 0)
         return;
     wane__mark(&r->head);
-    wane__heap_send(&r->heap);
+    wane__heap_send_gathered(&r->heap);
     wane__unmark(&r->head);
     wane__wake_if_wanted(r);
 }

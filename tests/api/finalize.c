@@ -380,14 +380,15 @@ static void queued_finalize(void *self) {
     atomic_fetch_add(&queued_ran, 1);
 }
 
+static wane_type queued_type = {
+    .name = "queued",
+    .size = 8,
+    .finalize = queued_finalize,
+    .flags = WANE_TYPE_FINALIZE_QUEUED,
+};
+
 TEST(queued_finalizers_run_elsewhere) {
-    static wane_type type = {
-        .name = "queued",
-        .size = 8,
-        .finalize = queued_finalize,
-        .flags = WANE_TYPE_FINALIZE_QUEUED,
-    };
-    wane_release(wane_new(&type));
+    wane_release(wane_new(&queued_type));
     api_wait_count(&queued_ran, 1);
     CHECK(!pthread_equal(queued_by, pthread_self()));
 }
@@ -404,15 +405,9 @@ static bool ran_beside_polls(size_t want) {
 }
 
 TEST(polls_do_not_put_queued_finalizers_off) {
-    static wane_type type = {
-        .name = "queued, polled",
-        .size = 8,
-        .finalize = queued_finalize,
-        .flags = WANE_TYPE_FINALIZE_QUEUED,
-    };
     size_t want = atomic_load(&queued_ran);
     for (int i = 0; i < 10; i++) {
-        wane_release(wane_new(&type));
+        wane_release(wane_new(&queued_type));
         want++;
         CHECK(ran_beside_polls(want));
         CHECK(!pthread_equal(queued_by, pthread_self()));
