@@ -163,15 +163,17 @@ size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_
 
 size_t wane__run_due(struct wane__record *r) {
     size_t n = 0;
-    if (!wane__calls_due() || !wane__calls_begin(r->id))
+    if (!wane__calls_due())
         return 0;
-    bool outermost = wane__applying_begin(r);
-    for (wane_defer_node *node; (node = wane__calls_next()) != NULL; n++) {
-        wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
-        wane__calls_done();
-        wane__reap(r, true);
+    bool outermost = wane__applying_begin(r); /* before the turn: who finds it taken waits for the one who applies */
+    if (wane__calls_begin(r->id)) {
+        for (wane_defer_node *node; (node = wane__calls_next()) != NULL; n++) {
+            wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
+            wane__calls_done();
+            wane__reap(r, true);
+        }
+        wane__calls_end();
     }
-    wane__calls_end();
     if (outermost)
         wane__applying_end(r);
     return n;
