@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/atomic.h"
-
 /*
  * A function and its argument, never changed once it is on the list: whoever reads a pointer to one has a pair of one
  * call. A pair stays for good, since a thread may be about to use it; one that comes again is found and used again.
@@ -97,6 +95,24 @@ void wane__log(int level, const char *format, ...) {
     va_start(ap, format);
     vlog(level, format, ap);
     va_end(ap);
+}
+
+uint32_t wane__xowed;
+
+static const char *const owed_lines[WANE__OWED_KINDS] = {
+    [WANE__OWED_FENCES] = "membarrier(2) stopped working: counting and guards take fences from now on",
+    [WANE__OWED_THREAD] = "the library's thread could not be made: its work is left to the program's calls, "
+                          "and the thread is tried again now and then",
+};
+
+void wane__log_owe(enum wane__owed line) { or_relaxed(&wane__xowed, 1u << line); }
+
+void wane__log_owed_slow(void) {
+    uint32_t owed = swap_acquire(&wane__xowed, 0u);
+    for (unsigned i = 0; i < WANE__OWED_KINDS; i++) {
+        if ((owed & 1u << i) != 0)
+            wane__log(WANE__LOG_WARNING, "%s", owed_lines[i]);
+    }
 }
 
 _Noreturn void wane__fatal(const char *format, ...) {

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "base/atomic.h"
+
 #ifndef WANE_CHECKS
 #define WANE_CHECKS 1
 #endif
@@ -19,6 +21,20 @@ enum { WANE__LOG_ERROR = 1, WANE__LOG_WARNING = 2, WANE__LOG_INFO = 3 };
 
 /* One line to the log. Any thread; formats on the stack; takes no lock. */
 void wane__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * A warning for which this is not the place, since the caller may hold a lock: wane__log_owed says it later. Each line is
+ * one of these and said once; it may be owed again.
+ */
+enum wane__owed { WANE__OWED_FENCES, WANE__OWED_THREAD, WANE__OWED_KINDS };
+void wane__log_owe(enum wane__owed line);
+extern uint32_t wane__xowed; /* a bit each */
+void wane__log_owed_slow(void);
+/* The caller holds no lock: the log is the program's. */
+static inline void wane__log_owed(void) {
+    if (unlikely(load_relaxed(&wane__xowed) != 0))
+        wane__log_owed_slow();
+}
 
 /* One line to the log, then abort(). */
 _Noreturn void wane__fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));

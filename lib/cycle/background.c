@@ -30,6 +30,10 @@ enum { NONE, RUNNING, STOPPING, STOPPED };
 /* Guards the change from NONE to RUNNING. The lowest rank: work comes up, and the thread is made, under any lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t xstate = NONE;
+/* After a try that failed, for want of a thread or of memory, no other before: each costs a hundred deferrals. */
+#define RETRY_LEAST_NS 10000000
+#define RETRY_MOST_NS 1000000000
+static uint64_t xretry_at, xretry_pause; /* in the coarse clock's time; pause: 0 since the thread began */
 static bool more_to_give_back; /* collector thread only */
 static uint64_t xcpu_before;   /* of threads that ended */
 static clockid_t xcpu_clock;   /* of the one that runs, if xcpu_running */
@@ -98,17 +102,33 @@ static void ended_in_callback(void *unused) {
     wane__fatal("the library's thread was ended inside a callback, by pthread_exit");
 }
 
+/* It is tried again at the first need after a while. */
+static void put_off(void) {
+    uint64_t pause = load_relaxed(&xretry_pause);
+    if (pause == 0)
+        wane__log_owe(WANE__OWED_THREAD);
+    pause = pause == 0 ? RETRY_LEAST_NS : pause * 2 < RETRY_MOST_NS ? pause * 2 : RETRY_MOST_NS;
+    store_relaxed(&xretry_pause, pause);
+    store_relaxed(&xretry_at, wane__clock(CLOCK_MONOTONIC_COARSE) + pause);
+    store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+}
+
+static bool is_put_off(void) {
+    return load_relaxed(&xretry_pause) != 0 && wane__clock(CLOCK_MONOTONIC_COARSE) < load_relaxed(&xretry_at);
+}
+
 /* The record of the collector for the calling thread; NULL: memory is out, to be tried again at the next need. */
 static struct wane__record *begin(void) {
     struct wane__record *r = wane__record_adopt_collector();
     if (r == NULL) {
-        store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+        put_off();
         uint32_t running = RUNNING;
         if (!cas_acq_rel(&xstate, &running, (uint32_t)NONE))
             store_seq_cst(&xstate, (uint32_t)STOPPED);
         wane__heap_untold();
         return NULL;
     }
+    store_relaxed(&xretry_pause, (uint64_t)0);
     r->may_run_queued = true;
     clockid_t clock;
     if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
@@ -193,15 +213,15 @@ static bool create(void) {
 
 /* Called by whoever adds work while no thread runs. Never inside a bracket. */
 static void start(void) {
-    if (wane__option(collector_thread) == 0 || load_relaxed(&xstate) != NONE)
+    if (wane__option(collector_thread) == 0 || load_relaxed(&xstate) != NONE || is_put_off())
         return;
     pthread_mutex_lock(&lock);
     if (load_relaxed(&xstate) == NONE) {
         store_seq_cst(&xstate, (uint32_t)RUNNING);
         store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
-        if (!create()) { /* tried again at the next need */
+        if (!create()) {
             store_seq_cst(&xstate, (uint32_t)NONE);
-            store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+            put_off();
             wane__heap_untold();
         }
     }
@@ -265,6 +285,7 @@ void wane__background_fork_child(void) {
         if (state == RUNNING) {
             store_seq_cst(&xstate, (uint32_t)NONE);
             store_seq_cst(&wane__xasleep, (uint32_t)WANE__UNSTARTED);
+            store_relaxed(&xretry_pause, (uint64_t)0);
         } else if (state == STOPPING) {
             store_seq_cst(&xstate, (uint32_t)STOPPED);
         }

@@ -114,7 +114,7 @@ static void warn(const struct warning *w) {
     if (unlikely(w->tid != 0))
         wane__log(WANE__LOG_WARNING, "thread %d has been inside a guard for %llu ms: no memory is reclaimed meanwhile",
                   (int)w->tid, (unsigned long long)w->ms);
-    wane__mode_report();
+    wane__log_owed();
 }
 
 static bool all_passed(void) {

@@ -11,7 +11,6 @@ uint64_t wane__epoch = 1;
 
 /* Set last: until then `xknows_fences` may still say 1 from before, and the barrier must be tried. */
 static uint32_t xrelied;
-static uint32_t xreport; /* the log is owed a line about it */
 
 void wane__mode_init(bool works) {
     if (works)
@@ -26,19 +25,13 @@ static void turn_fences_on(void) {
     /* The epoch first: who sees xfences sees that guards take their slow path. */
     or_acq_rel(&wane__epoch, WANE__EPOCH_FENCES);
     if (swap_seq_cst(&wane__xfences, 1u) == 0)
-        store_relaxed(&xreport, 1u); /* later: the caller may hold a lock */
+        wane__log_owe(WANE__OWED_FENCES);
     WANE__EACH_RECORD(r) {
         store_seq_cst(&r->xknows_fences, 0u); /* a thread that is attaching sets it again, and looks at xfences then */
         store_seq_cst(&r->head.match, WANE__MATCH_NOBODY);
     }
     store_seq_cst(&xrelied, 1u);
     wane__learn_fences(wane__self); /* else this thread, if it goes on to wait, waits for itself */
-}
-
-void wane__mode_report(void) {
-    uint32_t owed = 1;
-    if (unlikely(load_relaxed(&xreport) != 0) && cas_relaxed(&xreport, &owed, 0u))
-        wane__log(WANE__LOG_WARNING, "membarrier(2) stopped working: counting and guards take fences from now on");
 }
 
 void wane__heavy(void) {

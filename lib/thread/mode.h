@@ -31,9 +31,6 @@ void wane__mode_init(bool works);
 /* The heavy barrier. If it fails now, fences are turned on for good, and it is complete by the rule above. */
 void wane__heavy(void);
 
-/* Logs that fences were turned on, once. The caller holds no lock. */
-void wane__mode_report(void);
-
 /*
  * The thread of t, which is the caller, has seen that fences are on. At any point, in marks without fence too: whoever
  * reads the new xknows_fences reads these marks as well, and waits for them.
