@@ -53,8 +53,11 @@
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
  * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
- * when no thread record is to be had. Leaving a call or a callback by longjmp, pthread_exit or cancellation is an error;
- * a thread that ends inside a callback ends the program, with one line.
+ * when no thread record is to be had. No call is a cancellation point, and a thread that was cancelled goes on to the end
+ * of the call that it is in. Leaving a call or a callback by longjmp, pthread_exit or cancellation is an error, of which
+ * there are these: a callback that comes to a cancellation point runs in a thread that was cancelled, as callbacks run
+ * with the caller's cancellation state; or the cancellation is asynchronous. A thread that ends inside a callback ends the
+ * program, with one line.
  */
 #ifndef WANE_H
 #define WANE_H

@@ -11,7 +11,6 @@
  * Passes that only follow what was there before are not limited in number; see passes().
  */
 #include <errno.h>
-#include <time.h>
 #include <wane/control.h>
 #include <wane/thread.h>
 
@@ -22,6 +21,7 @@
 #include "life/apply.h"
 #include "life/flushing.h"
 #include "os/clock.h"
+#include "os/doze.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 
@@ -51,10 +51,7 @@ static bool late(const struct flush *f) {
     return f->deadline != UINT64_MAX && wane__now() >= f->deadline;
 }
 
-static void nap(void) {
-    struct timespec t = {.tv_nsec = NAP_NS};
-    nanosleep(&t, NULL);
-}
+static void nap(void) { wane__doze(NAP_NS); }
 
 static bool wait_for_grace(const struct flush *f) {
     wane__heavy(); /* this thread's last push is noted by any period that begins after the next line */

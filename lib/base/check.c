@@ -4,7 +4,8 @@
  * base/check.c: the log and its fatal lines.
  *
  * A line is formatted on the stack and handed to the program's function, or written to standard error with one
- * write(2), so that it is whole and works in any state of the process.
+ * write(2), so that it is whole and works in any state of the process. The system calls are bare ones: write() and
+ * usleep() are cancellation points, and no call of the library is one.
  */
 #include "base/check.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,7 +80,7 @@ static void emit(int level, const char *line) {
     char out[600];
     int n = snprintf(out, sizeof out, "wane: %s\n", line);
     size_t size = (size_t)n < sizeof out ? (size_t)n : sizeof out - 1;
-    ssize_t ignored = write(STDERR_FILENO, out, size);
+    long ignored = syscall(SYS_write, STDERR_FILENO, out, size);
     (void)ignored;
 }
 
@@ -145,7 +147,7 @@ void wane__pause(void) {
     if (x % 64 != 0)
         return;
     int saved = errno; /* a signal may end the sleep */
-    usleep((unsigned)(x >> 32) % 200);
+    syscall(SYS_nanosleep, &(struct timespec){.tv_nsec = (long)((x >> 32) % 200) * 1000}, NULL);
     errno = saved;
 }
 #endif

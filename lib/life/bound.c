@@ -13,11 +13,11 @@
 #include "life/apply.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "base/option.h"
 #include "life/flushing.h"
 #include "os/clock.h"
+#include "os/doze.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -54,12 +54,7 @@ static void count_stall(struct wane__record *r, uint64_t ns) {
     wane__tally(r->xstall_histogram[bucket < 32 ? bucket : 31], 1);
 }
 
-static void nap(void) {
-    int saved = errno;
-    struct timespec t = {.tv_nsec = NAP_NS};
-    nanosleep(&t, NULL);
-    errno = saved;
-}
+static void nap(void) { wane__doze(NAP_NS); }
 
 static void hold_to_bound(struct wane__record *r, bool may_call) {
     int saved = errno;

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
+#include "os/doze.h"
 #include "os/futex.h"
 
 uint32_t wane__xasleep = WANE__UNSTARTED;
@@ -43,12 +43,7 @@ void wane__wake_idle(void) {
     errno = saved;
 }
 
-void wane__pause_briefly(void) {
-    int saved = errno;
-    struct timespec t = {.tv_nsec = 20000};
-    nanosleep(&t, NULL);
-    errno = saved;
-}
+void wane__pause_briefly(void) { wane__doze(20000); }
 
 void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }
 
