@@ -76,6 +76,7 @@ static void park(void) { wane__background_stop(PARK_LIMIT_NS); }
 void wane__start(void) {
     wane__options_read_environment();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
+    wane__page_type_name = wane__name_of;
     wane__background_init();
     pthread_atfork(fork_prepare, fork_parent, fork_child);
     atexit(park);

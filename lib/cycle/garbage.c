@@ -229,7 +229,7 @@ static void add_to_chain(struct chain *k, const wane_type *t, struct wane__page 
         k->page = page;
         k->last = h;
     } else {
-        wane__link_set(h, k->first);
+        wane__link_set(h, wane__link_of(k->first));
     }
     k->first = h;
     k->n++;

@@ -45,7 +45,6 @@ void wane__annotate_free(struct wane__page *page, struct wane__header *h) {
     wane__tsan_release(page);
     wane__poison(h + 1, page->xblock_size - sizeof *h);
     VALGRIND_FREELIKE_BLOCK(h + 1, 0);
-    VALGRIND_MAKE_MEM_DEFINED(h + 1, sizeof(void *)); /* the link */
 }
 
 void wane__annotate_carve(struct wane__header *h, size_t block_size) { wane__poison(h + 1, block_size - sizeof *h); }

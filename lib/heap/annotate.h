@@ -20,7 +20,7 @@ void wane__annotate_init(void);
 void wane__annotate_alloc(struct wane__header *h, size_t block_size);
 void wane__annotate_allocated(struct wane__header *h, size_t payload);
 
-/* The block is free; its payload is accessed through wane__link_get and wane__link_set alone. */
+/* The block is free: nobody touches its payload. */
 void wane__annotate_free(struct wane__page *page, struct wane__header *h);
 
 /* A block that was never handed out goes on a free list. */
@@ -28,20 +28,5 @@ void wane__annotate_carve(struct wane__header *h, size_t block_size);
 
 /* All blocks of the page are free and its memory is the library's. */
 void wane__annotate_page(struct wane__page *page, size_t bytes);
-
-#ifdef WANE__ASAN
-#define WANE__LINK_ACCESS static WANE__NO_ASAN __attribute__((unused))
-#else
-#define WANE__LINK_ACCESS static inline
-#endif
-
-/* The next block of a free list stands where the payload of a used one begins. */
-WANE__LINK_ACCESS struct wane__header *wane__link_get(const struct wane__header *h) {
-    return *(struct wane__header *const *)(h + 1);
-}
-
-WANE__LINK_ACCESS void wane__link_set(struct wane__header *h, struct wane__header *next) {
-    *(struct wane__header **)(h + 1) = next;
-}
 
 #endif

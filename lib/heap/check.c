@@ -19,7 +19,9 @@ static bool fails(const struct wane__page *page, const char *what) {
 /* Every block is in use, on the free list, or uncarved; none is LIVE on the list. */
 static bool check_blocks(const struct wane__page *page) {
     unsigned n = 0;
-    for (const struct wane__header *h = page->free; h != NULL; h = wane__link_get(h)) {
+    for (const struct wane__header *h = wane__page_free(page); h != NULL; h = wane__page_next(page, h)) {
+        if ((load_relaxed(&h->local) & ~WANE__LINK_PLACES) != 0)
+            return fails(page, "a free block with a link that is none");
         unsigned i = wane__page_index(page, h);
         if (wane__page_of(h) != page || i >= page->carved || wane__page_block(page, i) != h)
             return fails(page, "a free block that is none");
@@ -49,7 +51,7 @@ static bool check_page(struct wane__heap *heap, const struct wane__page *page, u
         return check_blocks(page); /* what a free changed may have been left to whoever gets the token */
     if (page->place == WANE__AT_AVAIL && page->used == 0)
         return fails(page, "an empty page that nobody noted");
-    if (place == WANE__AT_FULL && (page->free != NULL || page->used != page->capacity))
+    if (place == WANE__AT_FULL && (page->free != 0 || page->used != page->capacity))
         return fails(page, "a full page with free blocks");
     if (place != WANE__AT_CURRENT && page->used <= page->alarm && page->used != 0)
         return fails(page, "a missed alarm");

@@ -39,7 +39,7 @@ void wane__heap_fork_child(struct wane__heap *heap) {
 
 static void count_used(struct wane__page *page) {
     uint32_t n = 0;
-    for (const struct wane__header *h = page->free; h != NULL; h = wane__link_get(h))
+    for (const struct wane__header *h = wane__page_free(page); h != NULL; h = wane__page_next(page, h))
         n++;
     page->used = page->carved - n;
 }

@@ -58,7 +58,7 @@ static unsigned bin_of(const struct wane__page *page) { return WANE__BIN(page->c
 
 /* The page has a block on its free list, or gets one there. */
 static bool ready(struct wane__page *page) {
-    return page->free != NULL || wane__remote_take(page) || wane__page_carve(page);
+    return page->free != 0 || wane__remote_take(page) || wane__page_carve(page);
 }
 
 static void count_spares(struct wane__heap *heap, unsigned bin, int by) {
@@ -141,7 +141,7 @@ void wane__heap_collect_remote(struct wane__heap *heap) {
 /* Under the claim: a page that was current, and perhaps was freed to since. */
 static void file(struct wane__heap *heap, struct wane__page *page) {
     uint32_t remote = wane__remote_count(load_relaxed(&page->xremote));
-    if (page->free == NULL && remote == 0 && page->carved == page->capacity) {
+    if (page->free == 0 && remote == 0 && page->carved == page->capacity) {
         page->alarm = page->capacity - 1u;
         page->place = WANE__AT_FULL;
         wane__page_list_push_last(&heap->full, page);
@@ -232,10 +232,9 @@ struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned cls
     struct wane__page *page = refill(heap, WANE__BIN(cls, tracked));
     if (page == NULL)
         return NULL;
-    struct wane__header *h = page->free;
-    page->free = wane__link_get(h);
-    page->used++;
-    compiler_barrier();
+    struct wane__header *h = wane__page_pop(page);
+    if (unlikely(h == NULL))
+        wane__page_spoilt(page);
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
         wane__annotate_alloc(h, page->xblock_size);
     wane__heap_zero(h, page->zero);
@@ -254,11 +253,12 @@ void wane__heap_send_gathered(struct wane__heap *heap) {
 static void gather(struct wane__heap *heap, struct wane__page *page, struct wane__header *h) {
     struct wane__gathered *g = &heap->gathered;
     if (g->n != 0 && g->page == page) {
-        wane__link_set(h, g->first);
+        wane__link_set(h, wane__link_of(g->first));
     } else {
         wane__heap_send(heap);
         g->page = page;
         g->last = h;
+        wane__link_set(h, 0);
     }
     g->first = h;
     if (++g->n == WANE__GATHERED_MAX)
@@ -276,9 +276,7 @@ void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
             gather(heap, page, h);
         return;
     }
-    wane__link_set(h, page->free);
-    compiler_barrier();
-    page->free = h;
+    wane__page_push(page, h);
     if (--page->used == page->alarm)
         wane__heap_free_alarm(heap, page);
 }

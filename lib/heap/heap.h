@@ -75,12 +75,13 @@ void wane__heap_free_alarm(struct wane__heap *heap, struct wane__page *page);
 /* A loop of stores; a call of memset costs more than the whole allocation of a small block. */
 static inline void wane__heap_zero_quick(struct wane__header *h, size_t payload) {
     typedef long pair __attribute__((vector_size(16), may_alias));
-    pair *p = (pair *)(void *)(h + 1);
-    pair *end = (pair *)(void *)((char *)p + payload);
+    char *end = (char *)(h + 1) + payload;
+    intptr_t at = -(intptr_t)payload;
     do {
-        *p++ = (pair){0, 0};
-        __asm__("" : "+r"(p)); /* else the compiler makes it a call of memset again */
-    } while (p != end);
+        *(pair *)(void *)(end + at) = (pair){0, 0};
+        __asm__("" : "+r"(at)); /* else the compiler makes it a call of memset again */
+        at += 16;
+    } while (at != 0);
 }
 
 static inline void wane__heap_zero(struct wane__header *h, size_t payload) {
@@ -91,17 +92,14 @@ static inline void wane__heap_zero(struct wane__header *h, size_t payload) {
 }
 
 /*
- * A block of the class with a zero payload; its header is as its last user left it, or zero. NULL when memory is out.
+ * A block of the class with a zero payload; the `shared` word of its header is as its last user left it, or zero. NULL when memory is out.
  * Owner. cls < WANE__CLASS_LARGE.
  */
 static inline struct wane__header *wane__heap_alloc(struct wane__heap *heap, unsigned cls, bool tracked) {
     struct wane__page *page = heap->fast[WANE__BIN(cls, tracked)];
-    struct wane__header *h = page->free;
+    struct wane__header *h = wane__page_pop(page);
     if (unlikely(h == NULL))
         return wane__heap_alloc_slow(heap, cls, tracked);
-    page->free = wane__link_get(h);
-    page->used++;
-    compiler_barrier(); /* fork: off the list before anything is written to it */
     wane__heap_zero(h, page->zero);
     return h;
 }
@@ -119,9 +117,7 @@ static inline void wane__heap_free(struct wane__heap *heap, struct wane__header 
         wane__heap_free_slow(heap, h);
         return;
     }
-    wane__link_set(h, page->free);
-    compiler_barrier(); /* fork: linked before it is on the list */
-    page->free = h;
+    wane__page_push(page, h);
     if (unlikely(--page->used == page->alarm))
         wane__heap_free_alarm(heap, page);
 }

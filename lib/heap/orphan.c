@@ -86,7 +86,7 @@ static bool list_locked(struct wane__page *page, uint32_t remote, bool old) {
         wane__remote_clear(page);
         return list_empty_locked(page, old);
     }
-    if (page->free == NULL && remote == 0 && page->carved == page->capacity) {
+    if (page->free == 0 && remote == 0 && page->carved == page->capacity) {
         page->place = WANE__AT_FULL;
         return false;
     }
@@ -99,7 +99,7 @@ static bool list_locked(struct wane__page *page, uint32_t remote, bool old) {
 static bool put_locked(struct wane__page *page) {
     page->place = WANE__AT_NOWHERE;
     store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
-    if (page->free == NULL)
+    if (page->free == 0)
         wane__remote_take(page);
     return list_locked(page, wane__remote_count(load_relaxed(&page->xremote)), false);
 }

@@ -9,6 +9,7 @@
  */
 #include "heap/page.h"
 
+#include "base/check.h"
 #include "heap/annotate.h"
 
 /* Carving a little at a time touches memory only as it is needed; this much keeps the slow path rare. */
@@ -46,7 +47,8 @@ void wane__page_list_remove(struct wane__page_list *list, struct wane__page *pag
 }
 
 void wane__page_init(struct wane__page *page, unsigned cls, size_t block_size, bool tracked) {
-    page->free = NULL;
+    page->base = wane__page_memory(page);
+    page->free = 0;
     page->used = 0;
     page->alarm = UINT32_MAX;
     page->zero = (uint32_t)(block_size - sizeof(struct wane__header));
@@ -72,25 +74,36 @@ bool wane__page_carve(struct wane__page *page) {
         return false;
     unsigned n = CARVE_BYTES / (unsigned)page->xblock_size;
     unsigned end = n == 0 ? begin + 1 : begin + n < page->capacity ? begin + n : page->capacity;
-    struct wane__header *next = NULL;
+    uint32_t next = 0;
     for (unsigned i = end; i-- > begin;) {
         struct wane__header *h = wane__page_block(page, i);
         wane__link_set(h, next);
         if (unlikely(load_relaxed(&wane__xheap_annotated)))
             wane__annotate_carve(h, page->xblock_size);
-        next = h;
+        next = wane__link_of(h);
     }
     if (end > load_relaxed(&page->xtouched))
         store_release(&page->xtouched, (uint16_t)end); /* [order:touched] */
     page->carved = (uint16_t)end;
     compiler_barrier();
-    page->free = next;
+    page->free = (uint16_t)next;
     return true;
 }
 
 void wane__page_reset(struct wane__page *page) {
-    page->free = NULL;
+    page->free = 0;
     compiler_barrier();
     page->used = 0;
     page->carved = 0;
+}
+
+const char *(*wane__page_type_name)(const struct wane__header *h);
+
+void wane__page_spoilt(const struct wane__page *page) {
+    const struct wane__header *h = wane__page_at(page, page->free);
+    const char *name = wane__page_type_name == NULL ? "(none)" : wane__page_type_name(h);
+    wane__fatal("heap: the free block of %zu bytes at %p, last of type \"%s\", in the page at %p was written to: "
+                "its header is %016llx, which an object before it overran or an object after its death changed",
+                page->xblock_size, (const void *)(h + 1), name, (void *)page->base,
+                (unsigned long long)load_relaxed((const uint64_t *)(const void *)h));
 }

@@ -10,7 +10,7 @@
  * An object larger than WANE__RUN_MAX pages has a mapping of its own, laid out like an arena with one page.
  *
  * A page's blocks begin at WANE__BLOCK_FIRST; its dirty marks stand at the arena's start (wane/layout.h). Free pages and
- * blocks that were never handed out are zero; a block that was freed keeps its header's `shared` word.
+ * blocks that were never handed out are zero, but for their links; a block that was freed keeps its header's `shared` word.
  */
 #ifndef WANE_HEAP_PAGE_H
 #define WANE_HEAP_PAGE_H
@@ -34,11 +34,12 @@ enum { WANE__AT_NOWHERE, WANE__AT_CURRENT, WANE__AT_AVAIL, WANE__AT_FULL, WANE__
 
 struct wane__page {
     /* Owner's: the thread of the heap that xheap names; for the orphan heap, whoever holds its lock. */
-    struct wane__header *free; /* linked through the payloads; used + free + uncarved == capacity */
-    uint32_t used;             /* blocks handed out, those in xremote included */
-    uint32_t alarm;            /* a free that makes `used` equal to this one takes the slow path */
-    uint32_t zero;             /* bytes of a block's payload */
-    uint16_t carved;           /* blocks that were on the free list since the page was last empty */
+    char *base;      /* the page's memory: constant from publication to giving back */
+    uint32_t used;   /* blocks handed out, those in xremote included */
+    uint32_t alarm;  /* a free that makes `used` equal to this one takes the slow path */
+    uint32_t zero;   /* bytes of a block's payload */
+    uint16_t free;   /* where in the page the first free block is; used + free + uncarved == capacity */
+    uint16_t carved; /* blocks that were on the free list since the page was last empty */
     uint8_t place;
     uint8_t cls;               /* WANE__CLASS_LARGE: one block, the whole run */
     struct wane__page *prev;
@@ -116,6 +117,65 @@ static inline struct wane__page_marks *wane__page_marks(const struct wane__page 
     struct wane__arena *arena = wane__arena_of(page);
     return &arena->xmarks[page - arena->pages];
 }
+
+/*
+ * Free blocks of a page are linked through their headers. The first word of a dead header is nobody's: it says in
+ * place of the owner's count where in the page the next block is, 0 at the end, and that there is no owner, so that a
+ * further release is found out. A program has no pointer to a header: what it writes to an object that it released goes to
+ * the payload, which is zeroed at birth. And whatever a header is overwritten with, a link that is followed leads to a
+ * place in its own page.
+ */
+#define WANE__LINK_PLACES 0xFFF0u /* bits of a link: blocks are aligned to 16 */
+
+static inline struct wane__header *wane__page_at(const struct wane__page *page, uint32_t link) {
+    return (struct wane__header *)(void *)(page->base + link);
+}
+
+static inline void wane__link_set(struct wane__header *h, uint32_t next) {
+    store_relaxed((uint64_t *)(void *)h, (uint64_t)next << 32);
+}
+
+static inline uint32_t wane__link_of(const struct wane__header *h) {
+    return (uint32_t)((uintptr_t)h & (WANE__PAGE_SIZE - 1));
+}
+
+/* The first free block, off the list. NULL: there is none, or its link is none, which wane__page_spoilt tells. */
+static inline struct wane__header *wane__page_pop(struct wane__page *page) {
+    uint32_t at = page->free;
+    if (unlikely(at == 0))
+        return NULL;
+    struct wane__header *h = wane__page_at(page, at);
+    uint32_t next = load_relaxed(&h->local);
+    if (unlikely((next & ~WANE__LINK_PLACES) != 0))
+        return NULL;
+    page->free = (uint16_t)next;
+    page->used++;
+    compiler_barrier(); /* fork: off the list before anything is written to it */
+    return h;
+}
+
+/* The block on top of the free list. */
+static inline void wane__page_push(struct wane__page *page, struct wane__header *h) {
+    wane__link_set(h, page->free);
+    compiler_barrier(); /* fork: linked before it is on the list */
+    page->free = (uint16_t)(uintptr_t)h;
+}
+
+/* The free block after h; NULL at the end. For looks at whole lists. */
+static inline struct wane__header *wane__page_next(const struct wane__page *page, const struct wane__header *h) {
+    uint32_t next = load_relaxed(&h->local) & WANE__LINK_PLACES;
+    return next == 0 ? NULL : wane__page_at(page, next);
+}
+
+static inline struct wane__header *wane__page_free(const struct wane__page *page) {
+    return page->free == 0 ? NULL : wane__page_at(page, page->free);
+}
+
+/* Ends the program: somebody wrote to the header of the first free block. */
+_Noreturn void wane__page_spoilt(const struct wane__page *page);
+
+/* The name of the type that the object in a block has, or had. Set once, before there are threads. */
+extern const char *(*wane__page_type_name)(const struct wane__header *h);
 
 /* A list of pages through prev and next. */
 struct wane__page_list {

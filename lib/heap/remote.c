@@ -32,11 +32,10 @@ bool wane__remote_return(struct wane__heap *heap, struct wane__link *first, stru
 }
 
 void wane__remote_free_chain(struct wane__page *page, struct wane__header *first, struct wane__header *last, uint32_t n) {
-    uint32_t offset = (uint32_t)((uintptr_t)first & (WANE__PAGE_SIZE - 1));
     uint32_t old = load_relaxed(&page->xremote), new;
     do {
-        wane__link_set(last, wane__remote_first(page, old));
-        new = ((old & ~WANE__REMOTE_OFFSET) + n * WANE__REMOTE_COUNT_ONE) | offset | WANE__REMOTE_NOTIFIED;
+        wane__link_set(last, old & WANE__REMOTE_OFFSET);
+        new = ((old & ~WANE__REMOTE_OFFSET) + n * WANE__REMOTE_COUNT_ONE) | wane__link_of(first) | WANE__REMOTE_NOTIFIED;
     } while (!cas_weak_acq_rel(&page->xremote, &old, new)); /* [order:remote] */
     if ((old & WANE__REMOTE_NOTIFIED) == 0)
         notify(page);
@@ -65,17 +64,17 @@ bool wane__remote_take(struct wane__page *page) {
         return false;
     uint32_t word = and_acq_rel(&page->xremote, WANE__REMOTE_NOTIFIED); /* [order:remote] */
     page->used -= wane__remote_count(word);
-    page->free = wane__remote_first(page, word);
+    page->free = (uint16_t)(word & WANE__REMOTE_OFFSET);
     return true;
 }
 
 uint32_t wane__remote_settle(struct wane__page *page) {
-    uint32_t keep = page->free == NULL ? 0 : ~WANE__REMOTE_NOTIFIED;
+    uint32_t keep = page->free == 0 ? 0 : ~WANE__REMOTE_NOTIFIED;
     uint32_t word = and_acq_rel(&page->xremote, keep); /* [order:remote] */
     if (keep != 0)
         return wane__remote_count(word);
     page->used -= wane__remote_count(word);
-    page->free = wane__remote_first(page, word);
+    page->free = (uint16_t)(word & WANE__REMOTE_OFFSET);
     return 0;
 }
 

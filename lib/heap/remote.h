@@ -15,7 +15,7 @@
  *    passes the token on to the heap that xheap names now. So no block is ever on a list whose page nobody is told of.
  * 3. Only the owner takes blocks off, with or without the token: it clears offset and count and keeps NOTIFIED.
  *
- * The links are plain memory: written before the compare-and-swap (release), read after the exchange (acquire); the
+ * The links stand in the headers: written before the compare-and-swap (release), read after the exchange (acquire); the
  * pushes between are read-modify-writes of the same word, so the acquire meets all of them. Nobody walks the list:
  * the count says what `used` becomes, and the list replaces the page's own only when that is empty. A thousand frees
  * cost their owner one exchange, not a thousand cache misses at once.
@@ -36,11 +36,6 @@
 #define WANE__REMOTE_COUNT_ONE (1u << WANE__REMOTE_COUNT_SHIFT)
 
 static inline uint32_t wane__remote_count(uint32_t word) { return word >> WANE__REMOTE_COUNT_SHIFT; }
-
-static inline struct wane__header *wane__remote_first(const struct wane__page *page, uint32_t word) {
-    uint32_t offset = word & WANE__REMOTE_OFFSET;
-    return offset == 0 ? NULL : (struct wane__header *)(void *)(wane__page_memory(page) + offset);
-}
 
 static inline struct wane__page *wane__page_of_notify(struct wane__link *link) {
     return (struct wane__page *)(void *)((char *)link - offsetof(struct wane__page, notify));

@@ -142,12 +142,9 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
         return new_any(t, extra);
     struct wane__record *r = (struct wane__record *)(void *)self;
     struct wane__page *page = r->heap.fast[p[WANE__TYPE_BIN]];
-    struct wane__header *h = page->free;
+    struct wane__header *h = wane__page_pop(page);
     if (unlikely(h == NULL))
         return new_any(t, extra);
-    page->free = wane__link_get(h);
-    page->used++;
-    compiler_barrier(); /* fork: off the list before anything is written to it */
     wane__heap_zero_quick(h, page->zero);
     store_relaxed((uint64_t *)(void *)h, p[WANE__TYPE_FIRST] | (uint64_t)1 << 32 | match);
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */

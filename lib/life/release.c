@@ -35,7 +35,6 @@ static inline bool quick_end(struct wane__record *r, struct wane__header *h) {
     bool ends = load_relaxed(&h->owner) == r->id && load_relaxed(&h->local) == 1 &&
                 load_relaxed(&h->candidate) == WANE__CANDIDATE_PLAIN && (w & all_but_type) == WANE__LIVE;
     if (likely(ends)) {
-        store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
         store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED | WANE__FREED);
         wane__tally_sum(&r->deaths[0], 1, wane__heap_block_size(h));
         wane__heap_free(&r->heap, h);

@@ -6,6 +6,8 @@
 
 #include "api.h"
 
+#include <fcntl.h>
+
 static wane_slot place;
 static wane_type victim_type = {.name = "victim", .size = 40};
 static void *the_victim;
@@ -168,6 +170,70 @@ static void overrelease_foreign(void *o) {
 }
 
 TEST(foreign_releases_too_many) { check_misuse(overrelease_foreign, "wane_release", false); }
+
+// A write that no sanitizer sees: to memory that the program must not touch any more.
+static void stray_write(void *at, const void *bytes, size_t n) {
+    int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+    CHECK_MSG(fd >= 0, "/proc/self/mem: %s", strerror(errno));
+    CHECK_EQ_INT(pwrite(fd, bytes, n, (off_t)(uintptr_t)at), (ssize_t)n);
+    CHECK_EQ_INT(close(fd), 0);
+}
+
+enum { STRAY_OBJECTS = 200 };
+static wane_type stray_type = {.name = "stray", .size = 48};
+
+// What is written to objects after their death is written to nobody else, and is gone when others are born there.
+TEST(a_stale_pointer_leads_nowhere) {
+    static char bystander[256] __attribute__((aligned(16)));
+    void *dead[STRAY_OBJECTS], *born[2 * STRAY_OBJECTS];
+    memset(bystander, 'b', sizeof bystander);
+    uintptr_t words[6];
+    for (int i = 0; i < 6; i++) {
+        words[i] = (uintptr_t)&bystander[32];
+    }
+    for (int i = 0; i < STRAY_OBJECTS; i++) {
+        dead[i] = wane_new(&stray_type);
+    }
+    for (int i = 0; i < STRAY_OBJECTS; i++) {
+        wane_release(dead[i]);
+    }
+    for (int i = 0; i < STRAY_OBJECTS; i++) {
+        stray_write(dead[i], words, sizeof words);
+    }
+    bool again = false;
+    for (int i = 0; i < 2 * STRAY_OBJECTS; i++) {
+        static const char zero[48];
+        born[i] = wane_new(&stray_type);
+        CHECK(born[i] != NULL && memcmp(born[i], zero, sizeof zero) == 0);
+        memset(born[i], i % 251 + 1, sizeof zero);
+        again = again || born[i] == dead[0];
+    }
+    CHECK_MSG(again, "no object was born where one had died");
+    for (int i = 0; i < 2 * STRAY_OBJECTS; i++) {
+        for (size_t at = 0; at < 48; at++) {
+            CHECK_EQ_INT(((unsigned char *)born[i])[at], i % 251 + 1);
+        }
+        wane_release(born[i]);
+    }
+    for (size_t i = 0; i < sizeof bystander; i++) {
+        CHECK_EQ_INT(bystander[i], 'b');
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
+// An object's end is overrun: the header behind it is a dead object's, which is found out where it would be used.
+static void overrun_into_the_dead(void *unused) {
+    (void)unused;
+    static const char bytes[8] = "overrun";
+    char *dead = wane_new(&victim_type);
+    wane_release(dead);
+    stray_write(dead - 16, bytes, sizeof bytes);
+    for (int i = 0; i < 10; i++) {
+        wane_new(&victim_type);
+    }
+}
+
+TEST(a_spoilt_free_list) { api_dies_with(overrun_into_the_dead, NULL, "victim", "was written to", "block of 64 bytes"); }
 
 TEST(correct_use_says_nothing) {
     struct api_end *end = calloc(1, sizeof *end);

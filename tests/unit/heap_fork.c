@@ -53,7 +53,7 @@ static void *tender(void *arg) {
 static bool check_lists(struct wane__page *page, void *arg) {
     (void)arg;
     unsigned n = 0;
-    for (struct wane__header *h = page->free; h != NULL; h = wane__link_get(h)) {
+    for (struct wane__header *h = wane__page_free(page); h != NULL; h = wane__page_next(page, h)) {
         CHECK(wane__page_of(h) == page);
         CHECK((load_relaxed(&h->shared) & WANE__LIVE) == 0);
         CHECK(++n <= page->capacity);

@@ -172,7 +172,7 @@ TEST(token_for_a_dead_heap) {
     block_dead(h[0], BLOCK - sizeof *h[0]);
     if (load_relaxed(&wane__xheap_annotated))
         wane__annotate_free(page, h[0]);
-    wane__link_set(h[0], NULL);
+    wane__link_set(h[0], 0);
     uint32_t offset = (uint32_t)((uintptr_t)h[0] & (WANE__PAGE_SIZE - 1));
     store_relaxed(&page->xremote, offset | WANE__REMOTE_COUNT_ONE | WANE__REMOTE_NOTIFIED);
     wane__stack_push(&owner->xnotify, &page->notify);
