@@ -6,6 +6,8 @@
 
 #include "harness.h"
 
+#include "watchdog.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -217,7 +219,7 @@ bool test_wait_until(bool (*cond)(void *arg), void *arg, uint64_t timeout_ns) {
     return true;
 }
 
-// The runner sends SIGTERM at its timeout and SIGKILL a little later.
+// The runner sends SIGTERM at its timeout and SIGKILL a little later: time for the stacks, but not for gdb.
 static void say_where_on_term(int sig) {
     static const char before[] = "timed out or terminated in test ";
     const char *name = running != NULL ? running : "-";
@@ -225,6 +227,7 @@ static void say_where_on_term(int sig) {
     ignored = write(STDERR_FILENO, name, strlen(name));
     ignored = write(STDERR_FILENO, "\n", 1);
     (void)ignored;
+    watchdog_stacks();
     signal(sig, SIG_DFL);
     raise(sig);
 }
@@ -255,6 +258,7 @@ static bool wanted(const test_record *t) {
 static bool run_one(const test_record *t) {
     skip_reason = NULL;
     running = t->name;
+    watchdog_alive();
     t->run();
     if (skip_reason == NULL && test_teardown != NULL) {
         test_teardown();
@@ -271,6 +275,10 @@ int main(int argc, char **argv) {
     arg_list = argv;
     signal(SIGTERM, say_where_on_term);
     choose_seed();
+    const char *seconds = getenv("WANE_TEST_WATCHDOG");
+    if (seconds != NULL && strtoull(seconds, NULL, 0) > 0) {
+        watchdog_start(strtoull(seconds, NULL, 0) * UINT64_C(1000000000));
+    }
     unsigned ran = 0;
     unsigned skipped = 0;
     for (const test_record *t = first_test; t != NULL; t = t->next) {

@@ -8,7 +8,9 @@
 //
 // A failed check prints file, line and values and ends the process with status 1, from any thread.
 // A program whose tests were all skipped ends with 77, which the test runner shows as skipped.
-// When the runner's timeout ends the process, the name of the test that was running is printed.
+// When the runner's timeout ends the process, the name of the test that was running is printed, and the
+// stacks of all threads. WANE_TEST_WATCHDOG=SECONDS in the environment ends a test that takes longer
+// in the same way, and with more; see watchdog.h.
 #ifndef WANE_TESTS_HARNESS_H
 #define WANE_TESTS_HARNESS_H
 

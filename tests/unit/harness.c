@@ -4,9 +4,13 @@
 // The harness itself: what it must notice is noticed.
 
 #include "harness.h"
+#include "watchdog.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,4 +72,78 @@ TEST(random_numbers) {
     for (int i = 0; i < 1000; i++) {
         CHECK(test_below(&a, 7) < 7);
     }
+}
+
+// The watchdog. A thread that hangs with every signal blocked, as the library's own, and one that takes signals.
+
+static void *hang(void *deaf) {
+    sigset_t all;
+    sigfillset(&all);
+    if (deaf != NULL) {
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+    }
+    pthread_setname_np(pthread_self(), deaf != NULL ? "hangs-deaf" : "hangs");
+    for (;;) {
+        pause();
+    }
+    return NULL;
+}
+
+static void hang_with_threads(void *unused) {
+    pthread_t threads[2];
+    pthread_create(&threads[0], NULL, hang, NULL);
+    pthread_create(&threads[1], NULL, hang, unused);
+    watchdog_start(1);
+    watchdog_start(300 * UINT64_C(1000000));
+    pthread_join(threads[0], NULL);
+}
+
+static void goes_on(void *unused) {
+    (void)unused;
+    watchdog_start(1000 * UINT64_C(1000000));
+    for (int i = 0; i < 150; i++) {
+        watchdog_alive();
+        test_sleep_ns(10 * UINT64_C(1000000));
+    }
+    watchdog_stop();
+    test_sleep_ns(1500 * UINT64_C(1000000));
+}
+
+// In a child of a process that is watched itself: the child has no watchdog until it asks for one.
+static void hang_in_grandchild(void *text) {
+    watchdog_start(60 * UINT64_C(1000000000));
+    hang_with_threads(text);
+}
+
+TEST(watchdog_ends_what_hangs) {
+    static const char *said[] = {"\"hangs\": state S", "\"hangs-deaf\": state S", "(it blocks signals)",
+                                 "no progress for"};
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        check_aborts(i % 2 == 0 ? hang_with_threads : hang_in_grandchild, (void *)said[i], said[i]);
+    }
+}
+
+TEST(watchdog_lets_progress_go_on) { check_in_child(goes_on, NULL); }
+
+TEST(watchdog_at_the_end_of_patience) {
+    int ends[2];
+    CHECK_EQ_INT(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        raise(SIGTERM);  // as the runner does
+        _exit(0);
+    }
+    close(ends[1]);
+    char text[4096] = "";
+    size_t used = 0;
+    for (ssize_t n; used < sizeof text - 1 && (n = read(ends[0], text + used, sizeof text - 1 - used)) > 0;) {
+        used += (size_t)n;
+    }
+    close(ends[0]);
+    int status = 0;
+    CHECK_EQ_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    CHECK_MSG(strstr(text, "in test watchdog_at_the_end_of_patience") != NULL, "%s", text);
+    CHECK_MSG(strstr(text, "\": state ") != NULL, "%s", text);
 }
