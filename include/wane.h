@@ -24,9 +24,10 @@
  *   wane_weak_get                    lock-free  no         yes         yes            no
  *   wane_thread_attach               short lock no         yes         yes            no
  *   wane_thread_detach               short lock no         aborts      no             no
- *   wane_flush, wane_flush_for       waits      yes        aborts      -EDEADLK       no
+ *   wane_flush, wane_flush_for       waits      yes        aborts (3)  -EDEADLK       no
  *   wane_poll                        no         yes        yes         returns 0      no
- *   wane_option_set, _get            wait-free  no         yes         yes            no
+ *   wane_option_set                  (4)        no         yes         yes            no
+ *   wane_option_get                  (4)        no         yes         yes            no
  *   wane_set_log                     lock-free  no         yes         yes            no
  *   wane_stats_get                   no         no         yes         yes            no
  *   wane_trim                        short      no         yes         yes            no
@@ -35,7 +36,7 @@
  *                                                              / -EDEADLK
  *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
  *   wane_collector_run               waits      yes        aborts      -EDEADLK       no
- *   other wane_gc_ calls             wait-free  no         yes         yes            no
+ *   other wane_gc_ calls             (4)        no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no
  *   wane_slots_move,
  *     wane_change_begin, _end        wait-free  no         yes         yes            no
@@ -49,6 +50,10 @@
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
  *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
  *     the library's, and before the outermost call returns.
+ *
+ * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
+ * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something
+ *     may make a system call: they wake the library's thread, or start it.
  *
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.

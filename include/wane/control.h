@@ -33,7 +33,8 @@ WANE__BEGIN
  *                                                                  generation 2 that starts one, from 32 MiB of it on
  *
  * Returns 0, -ENOENT for an unknown name, -EINVAL out of range (or NULL), -EBUSY for what can no longer be changed.
- * Threads: any; wait-free; runs no user code.
+ * Threads: any; wait for nobody but whoever reads the environment, which the first call of a process does; run no user code.
+ * wane_option_set wakes the library's thread.
  */
 WANE_API int wane_option_set(const char *name, int64_t value);
 WANE_API int wane_option_get(const char *name, int64_t *ret);

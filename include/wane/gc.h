@@ -42,7 +42,7 @@ typedef struct wane_gc_event {
 /*
  * Whether collections start by themselves (they do at first). Explicit ones always work. pause and resume nest, beside
  * enable and disable: collections start by themselves while it is enabled and not paused.
- * Threads: any; wait-free; run no user code.
+ * Threads: any; wait for nobody; run no user code. What starts collections may wake the library's thread.
  */
 WANE_API void wane_gc_enable(void);
 WANE_API void wane_gc_disable(void);

@@ -29,7 +29,7 @@ WANE_API void wane_thread_detach(void);
  * Returns once every decrement that was deferred before the call, by any thread, is applied, and what died of it is
  * destroyed; deferred functions that were due have run.
  *
- * Returns 0, or -EDEADLK inside a callback. Aborts with one line inside a guard, for which it would wait for ever.
+ * Returns 0, or -EDEADLK inside a callback. Aborts with one line inside a guard otherwise, for which it would wait for ever.
  * Threads: any; waits for guards of other threads; runs user code; synchronizes with the deaths that it caused.
  */
 WANE_API int wane_flush(void);
@@ -39,7 +39,9 @@ WANE_API int wane_flush(void);
 WANE_API int wane_flush_for(int64_t timeout_ns);
 
 /*
- * For event loops: applies what this thread deferred and may be applied by now; never waits.
+ * For event loops: applies what this thread deferred and may be applied by now, and runs deferred functions that are due,
+ * whoever added them, unless another thread is at it; what becomes due meanwhile is left to the next call. Never waits.
+ * Attaches the thread; does nothing where that fails.
  * Returns how many decrements and functions it applied. Runs user code. Inside a callback it does nothing and returns 0.
  */
 WANE_API size_t wane_poll(void);

@@ -214,7 +214,7 @@ static bool pass(const struct flush *f) {
             return false;
     }
     wane__reap(f->r, true);
-    wane__run_due(f->r);
+    wane__run_due(f->r, f->deadline);
     wane__free_due(f->r);
     return drain_own(f) && wait_for_appliers(f) && wait_for_collection(f);
 }
@@ -281,10 +281,10 @@ static int begin(int64_t timeout_ns, const char *operation) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return error;
+    if (r->callbacks > 0) /* in a guard too: of whoever made the call that runs the callback, perhaps */
+        return -EDEADLK;
     if (r->head.nest > 0)
         wane__fatal("%s inside a guard: it would wait for itself", operation);
-    if (r->callbacks > 0)
-        return -EDEADLK;
     return flush(r, timeout_ns);
 }
 
@@ -305,22 +305,30 @@ static size_t poll_for_collector(struct wane__record *r) {
     return n;
 }
 
+/* What is safe now, and not what becomes so meanwhile. */
+static size_t poll_deferred(struct wane__record *r) {
+    uint64_t limit = load_acquire(&r->deferred.xsafe);
+    size_t n = 0, batch;
+    while (load_relaxed(&r->deferred.xhead) < limit && (batch = wane__apply_deferred(r, r, true)) > 0)
+        n += batch;
+    return n;
+}
+
 size_t wane_poll(void) {
-    struct wane__record *r = wane__record_self();
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
     if (r == NULL || r->callbacks > 0)
         return 0;
     int saved = errno;
-    size_t n = 0, batch;
     wane__grace_step();
-    while (wane__deferred_ready(r) > 0 && (batch = wane__apply_deferred(r, r, true)) > 0)
-        n += batch;
+    size_t n = poll_deferred(r);
     if (!wane__flushing_other(r)) { /* else the flush does it, and what comes of it */
         n += wane__settle_all(r, &r->kept, true, false);
         if (!wane__background_running()) /* nobody else will */
             n += poll_for_collector(r);
     }
     wane__reap(r, true);
-    n += wane__run_due(r);
+    n += wane__run_due(r, UINT64_MAX);
     wane__free_due(r);
     errno = saved;
     return n;
@@ -331,10 +339,10 @@ void wane_shutdown(void) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         wane__fatal("wane_shutdown: this thread cannot be attached");
-    if (r->head.nest > 0)
-        wane__fatal("wane_shutdown inside a guard: it would wait for itself");
     if (r->callbacks > 0)
         return;
+    if (r->head.nest > 0)
+        wane__fatal("wane_shutdown inside a guard: it would wait for itself");
     flush(r, -1);
     wane_gc_event unused;
     wane__collect_now(r, WANE_GC_FULL, &unused);

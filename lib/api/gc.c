@@ -30,10 +30,10 @@ int wane_gc_run(int generation, wane_gc_event *ret) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return error;
-    if (r->head.nest > 0)
-        wane__fatal("wane_gc_collect inside a guard: it would wait for itself");
     if (r->callbacks > 0)
         return -EDEADLK;
+    if (r->head.nest > 0)
+        wane__fatal("wane_gc_collect inside a guard: it would wait for itself");
     int saved = errno;
     wane_gc_event unused;
     wane_flush();
@@ -54,10 +54,10 @@ int wane_gc_step(int64_t budget_ns) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return error;
-    if (r->head.nest > 0)
-        wane__fatal("wane_gc_step inside a guard: it would wait for itself");
     if (r->callbacks > 0)
         return -EDEADLK;
+    if (r->head.nest > 0)
+        wane__fatal("wane_gc_step inside a guard: it would wait for itself");
     uint64_t deadline = wane__now() + (budget_ns > LEAST_BUDGET_NS ? (uint64_t)budget_ns : LEAST_BUDGET_NS);
     int more = wane__collect_slice(r, deadline);
     if (wane__work_slice(r, deadline) && more == 0)
@@ -71,9 +71,11 @@ int wane_collector_run(void) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return error;
+    if (r->callbacks > 0)
+        return -EDEADLK;
     if (r->head.nest > 0)
         wane__fatal("wane_collector_run inside a guard: it would wait for itself");
-    return r->callbacks > 0 ? -EDEADLK : wane__background_lend();
+    return wane__background_lend();
 }
 
 size_t wane_gc_collect(int generation) {

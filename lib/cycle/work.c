@@ -99,9 +99,9 @@ static bool may_reap(const struct wane__record *r) {
 }
 
 /* What waits for whoever may run user code. */
-static bool run_waiting(struct wane__record *r) {
+static bool run_waiting(struct wane__record *r, uint64_t deadline) {
     bool did = may_reap(r) && wane__reap_waiting(r) > 0;
-    if (wane__run_due(r) > 0)
+    if (wane__run_due(r, deadline) > 0)
         did = true;
     wane__free_due(r);
     return did;
@@ -114,7 +114,7 @@ bool wane__work(struct wane__record *r, bool silent_only) {
         if (work_for(r, from, silent_only, may_settle))
             did = true;
     }
-    if (run_waiting(r))
+    if (run_waiting(r, UINT64_MAX))
         did = true;
     return did;
 }
@@ -138,7 +138,7 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
             did |= batch_of(r, &from->handed);
             did |= batch_of(r, &from->kept);
         }
-        did |= run_waiting(r);
+        did |= run_waiting(r, deadline);
         any |= did;
     } while (did && wane__now() < deadline);
     r->may_run_queued = queued;

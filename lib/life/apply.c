@@ -11,6 +11,7 @@
 #include <wane/guard.h>
 
 #include "life/ahead.h"
+#include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -161,7 +162,7 @@ size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_
     return n;
 }
 
-size_t wane__run_due(struct wane__record *r) {
+size_t wane__run_due(struct wane__record *r, uint64_t deadline) {
     size_t n = 0;
     if (!wane__calls_due())
         return 0;
@@ -171,6 +172,8 @@ size_t wane__run_due(struct wane__record *r) {
             wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
             wane__calls_done();
             wane__reap(r, true);
+            if (deadline != UINT64_MAX && wane__now() >= deadline)
+                break;
         }
         wane__calls_end();
     }

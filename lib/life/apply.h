@@ -20,8 +20,9 @@ size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limi
 /* All that q holds now, batch by batch, as far as nobody else takes it. Returns how many. */
 size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait);
 
-/* Runs deferred functions that are due and frees blocks that are. Returns how many functions. May call. */
-size_t wane__run_due(struct wane__record *r);
+/* Runs deferred functions that are due now, until the deadline (UINT64_MAX: all). Returns how many. May call. */
+size_t wane__run_due(struct wane__record *r, uint64_t deadline);
+/* Frees blocks that are due. */
 void wane__free_due(struct wane__record *r);
 
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */

@@ -269,36 +269,37 @@ void wane__calls_add(wane_defer_node *node) {
     wane__stack_push(&new_calls, (struct wane__link *)node);
 }
 
+/* Under the lock, which a fork waits for: it finds a function in one of the lists. A step by another thread is not waited for. */
+static void take_due(void) {
+    if (load_relaxed(&due_calls.xtop) == NULL || !trylock())
+        return;
+    struct wane__link *list = wane__stack_take(&due_calls);
+    for (struct wane__link *l = list; l != NULL; l = l->next)
+        wane__tsan_acquire(l);
+    store_relaxed(&xcalls_left, (wane_defer_node *)wane__stack_reverse(list));
+    unlock();
+}
+
 bool wane__calls_begin(uint32_t id) {
     uint32_t nobody = 0;
-    return cas_acq_rel(&xcalls_turn, &nobody, id);
+    if (!cas_acq_rel(&xcalls_turn, &nobody, id))
+        return false;
+    if (load_relaxed(&xcalls_left) == NULL) /* else whoever ran them before had no time left */
+        take_due();
+    return true;
 }
 
 void wane__calls_end(void) { store_release(&xcalls_turn, 0u); }
 
-static wane_defer_node *take_due(void) {
-    while (!trylock()) /* a fork waits for it, and finds a function in one of the lists */
-        sched_yield();
-    struct wane__link *list = wane__stack_take(&due_calls);
-    for (struct wane__link *l = list; l != NULL; l = l->next)
-        wane__tsan_acquire(l);
-    wane_defer_node *first = (wane_defer_node *)wane__stack_reverse(list);
-    store_relaxed(&xcalls_left, first);
-    unlock();
-    return first;
-}
-
 wane_defer_node *wane__calls_next(void) {
     wane_defer_node *node = load_relaxed(&xcalls_left);
-    if (node == NULL && load_relaxed(&due_calls.xtop) != NULL)
-        node = take_due();
     if (node != NULL)
         store_relaxed(&xcalls_left, node->wane__next);
     return node;
 }
 
 bool wane__calls_due(void) {
-    return load_seq_cst(&due_calls.xtop) != NULL || load_seq_cst(&xcalls_turn) != 0;
+    return load_seq_cst(&due_calls.xtop) != NULL || load_relaxed(&xcalls_left) != NULL || load_seq_cst(&xcalls_turn) != 0;
 }
 
 uint64_t wane__calls_waiting(void) {

@@ -46,9 +46,13 @@ bool wane__bracket_wait(void);
 /* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
 void wane__calls_add(wane_defer_node *node);
 uint64_t wane__calls_waiting(void); /* added and not yet reported as done */
-/* One thread at a time runs those that are due: begin (false: another does), next, its call, done, next ..., end. */
+/*
+ * One thread at a time runs those that are due: begin (false: another does), next, its call, done, next ..., end. A turn
+ * runs what was due when it began: what becomes due meanwhile, of functions that add themselves again, is for the next.
+ * Who ends it before that leaves the rest to the next.
+ */
 bool wane__calls_begin(uint32_t id);
-wane_defer_node *wane__calls_next(void); /* in order of adding; NULL: none is due */
+wane_defer_node *wane__calls_next(void); /* in order of adding; NULL: none is left */
 void wane__calls_done(void);
 void wane__calls_end(void);
 bool wane__calls_due(void); /* or being run */

@@ -244,3 +244,105 @@ TEST(readers_never_see_freed_memory) {
     }
     CHECK_EQ_INT(wane_defer(free_table, atomic_load(&current)), 0);
 }
+
+// Functions that add themselves again: a call runs what was due when it began, though they become due again meanwhile.
+
+static _Atomic(bool) polled_enough;
+static void *poll_on(void *unused) {
+    while (!atomic_load(&polled_enough)) {
+        wane_poll();
+    }
+    return unused;
+}
+
+static wane_slot again_slot;
+static bool two_epochs_later(void *then) {
+    wane_slot_give(&again_slot, leaf_new(1)); // something waits for a grace period
+    return api_stats().epochs >= *(uint64_t *)then + 2;
+}
+
+enum { AGAIN_MOST = 60 };
+static _Atomic(size_t) again_runs;
+static wane_defer_node again_node;
+static pthread_t again_by[AGAIN_MOST];
+static uint64_t again_call[AGAIN_MOST]; // of that thread
+static __thread uint64_t calls_made;
+
+static void run_itself_again(void *unused) {
+    size_t n = atomic_load(&again_runs);
+    again_by[n] = pthread_self();
+    again_call[n] = calls_made;
+    atomic_store(&again_runs, n + 1);
+    if (n + 1 == AGAIN_MOST) {
+        return;
+    }
+    wane_defer_node_add(&again_node, run_itself_again, unused);
+    uint64_t then = api_stats().epochs;
+    CHECK(test_wait_until(two_epochs_later, &then, API_PATIENCE)); // it is due now
+}
+
+static void poll_once(void) { wane_poll(); }
+static void step_once(void) { CHECK(wane_gc_step(1) >= 0); }
+static void flush_once(void) { (void)wane_flush_for(1); }
+
+static void run_again(void (*once)(void)) {
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
+    atomic_store(&polled_enough, false);
+    atomic_store(&again_runs, 0);
+    pthread_t other = api_thread(poll_on, NULL);
+    wane_defer_node_add(&again_node, run_itself_again, NULL);
+    while (atomic_load(&again_runs) < AGAIN_MOST) {
+        calls_made++;
+        once();
+    }
+    atomic_store(&polled_enough, true);
+    api_join(other);
+    size_t mine = 0;
+    for (size_t n = 0; n < AGAIN_MOST; n++) {
+        if (!pthread_equal(again_by[n], pthread_self())) {
+            continue;
+        }
+        mine++;
+        for (size_t before = 0; before < n; before++) {
+            CHECK(!pthread_equal(again_by[before], pthread_self()) ||
+                  again_call[before] != again_call[n]);
+        }
+    }
+    printf("# %zu of %d runs by the thread that counts its calls\n", mine, AGAIN_MOST);
+    wane_slot_clear(&again_slot);
+    test_teardown();
+}
+
+static void run_again_by_poll(void *unused) { (void)unused; run_again(poll_once); }
+static void run_again_by_step(void *unused) { (void)unused; run_again(step_once); }
+static void run_again_by_flush(void *unused) { (void)unused; run_again(flush_once); }
+
+// Children, because the collector thread must never have run.
+TEST(poll_runs_a_function_once_a_call) { check_in_child(run_again_by_poll, NULL); }
+TEST(step_runs_a_function_once_a_call) { check_in_child(run_again_by_step, NULL); }
+TEST(flush_with_a_limit_runs_a_function_once) { check_in_child(run_again_by_flush, NULL); }
+
+// A step whose time is over leaves the rest of what is due for the next one.
+
+static _Atomic(size_t) slow_runs;
+static void run_slowly(void *unused) {
+    (void)unused;
+    test_sleep_ns(API_MS);
+    atomic_fetch_add(&slow_runs, 1);
+}
+
+static void run_in_steps(void *unused) {
+    (void)unused;
+    enum { FUNCTIONS = 50 };
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
+    for (int i = 0; i < FUNCTIONS; i++) {
+        CHECK_EQ_INT(wane_defer(run_slowly, NULL), 0);
+    }
+    for (size_t before = 0; before < FUNCTIONS; before = atomic_load(&slow_runs)) {
+        CHECK(wane_gc_step(1000) >= 0);
+        CHECK(atomic_load(&slow_runs) <= before + 1);
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
+TEST(step_ends_after_the_function_that_used_up_its_time) { check_in_child(run_in_steps, NULL); }

@@ -252,6 +252,17 @@ TEST(flush_in_a_callback_is_refused) {
     }
 }
 
+// A callback in a guard: of whoever released there, and refused all the same.
+TEST(flush_in_a_callback_in_a_guard_is_refused) {
+    static wane_type type = {.name = "guarded", .size = 8, .destroy = flush_destroy};
+    from_destroy = 0;
+    void *o = wane_new(&type);
+    wane_guard_enter();
+    wane_release(o);
+    wane_guard_leave();
+    CHECK_EQ_INT(from_destroy, -EDEADLK);
+}
+
 // Timeouts.
 
 static struct gate entered = GATE_CLOSED, may_leave = GATE_CLOSED;
@@ -331,6 +342,24 @@ static void poll_alone(void *unused) {
     CHECK_EQ_UINT(wane_poll(), 0);
     test_teardown();
 }
+
+// A thread whose only call is poll does what others left.
+
+static void *poll_only(void *unused) {
+    size_t want = atomic_load(&nodes_dead) + 1;
+    CHECK(test_wait_until(poll_until_dead, &want, API_PATIENCE));
+    return unused;
+}
+
+static void poll_for_others(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
+    wane_release_later(node_new(1));
+    api_elsewhere(poll_only, NULL);
+    test_teardown();
+}
+
+TEST(poll_attaches) { check_in_child(poll_for_others, NULL); }
 
 TEST(poll_applies_what_is_safe) { check_in_child(poll_alone, NULL); }
 
