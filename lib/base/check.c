@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sanitize.h"
+
 /*
  * A function and its argument, never changed once it is on the list: whoever reads a pointer to one has a pair of one
  * call. A pair stays for good, since a thread may be about to use it; one that comes again is found and used again.
@@ -68,12 +70,14 @@ void wane__log_set(void (*fn)(int level, const char *line, void *arg), void *arg
         while (!cas_weak_release(&xall, &s->next, s)) { /* [order:log] */
         }
     }
+    wane__tsan_release(&xcurrent);
     store_release(&xcurrent, s); /* [order:log] */
 }
 
 static void emit(int level, const char *line) {
     const struct sink *s = load_acquire(&xcurrent); /* [order:log] */
     if (s != NULL) {
+        wane__tsan_acquire(&xcurrent); /* what its arg points to was written before the call of wane_set_log */
         s->fn(level, line, s->arg);
         return;
     }

@@ -8,8 +8,9 @@
  *              (settled by revocation), or its finalizer may not run there
  *   handed     the same of wane_release_later, and of finalizers that its thread does not run: settled by the collector
  *              thread, or a flush, never by its own thread
+ *   finals     units whose finalizers run on this thread as soon as the callback or guard that it is in is left
  *
- * All keep their object alive. Other queues are emptied by their own thread, in slow paths, or by the collector thread.
+ * All keep their object alive. The first two are emptied by their own thread, in slow paths, or by the collector thread.
  */
 #ifndef WANE_COUNT_DEFER_H
 #define WANE_COUNT_DEFER_H

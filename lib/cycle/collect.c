@@ -100,6 +100,7 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
     if (!c->what.trial)
         grow_older(c, s, again);
     uint64_t mine = WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
+    wane__tsan_release(&h->shared); /* `trace` has read what `destroy` may free on another thread as soon as the pin is gone */
     uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
     compiler_barrier(); /* afterwards: a fork in between un-pins twice, which is nothing; never would be a loss */
     s->flags |= WANE__SUSPECT_GONE;

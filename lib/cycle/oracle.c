@@ -13,8 +13,7 @@
 
 #if WANE_CHECKS >= 2
 
-#include <wane/guard.h>
-
+#include "thread/mode.h"
 #include "thread/wake.h"
 
 struct walk {
@@ -46,9 +45,10 @@ static void check_referrer(struct walk *walk, struct wane__header *h) {
     if (!wane__word_has(or_acq_rel(&h->shared, WANE__PINNED), WANE__LIVE)) /* [order:count] */
         return;
     walk->referrer = h;
-    wane_guard_enter();
+    wane__guard_enter();
     wane__visit_slots(wane__type_of(load_relaxed(&h->shared)), h, &walk->ops);
-    wane_guard_leave();
+    wane__guard_leave();
+    wane__tsan_release(&h->shared);
     if (!wane__word_has(and_acq_rel(&h->shared, ~WANE__PINNED), WANE__LIVE)) /* [order:count] */
         wane__bury(walk->c->r, h);
 }

@@ -12,9 +12,8 @@
  * with units from elsewhere, what it reaches is traced further, since it may come back: without limit, or, in a
  * bounded collection, in proportion to what there was to look at; then such candidates are left for one without.
  */
-#include <wane/guard.h>
-
 #include "cycle/collect.h"
+#include "thread/mode.h"
 
 /* Of a bounded collection: suspects traced for undecided roots, in all and for each root. */
 #define EFFORT_LEAST 4096
@@ -97,13 +96,13 @@ static void trace(struct wane__collection *c, uint32_t number) {
 
 bool wane__trace_roots(struct wane__collection *c) {
     while (c->at < c->roots_n && !c->table.failed && wane__in_time(c)) {
-        wane_guard_enter();
+        wane__guard_enter();
         for (size_t n = WANE__SPAN - c->at % WANE__SPAN; n > 0 && c->at < c->roots_n && !c->table.failed; n--, c->at++) {
             struct wane__suspect *s = &c->table.suspects[c->at];
             s->count = count_by_look(s->h, load_acquire(&s->h->shared));
             trace(c, (uint32_t)c->at);
         }
-        wane_guard_leave();
+        wane__guard_leave();
     }
     return c->at >= c->roots_n || c->table.failed;
 }
@@ -130,7 +129,7 @@ static void prefetch_targets(const struct wane__collection *c, uint32_t number) 
 static bool work_off(struct wane__collection *c, void (*each)(struct wane__collection *c, uint32_t number)) {
     size_t n = 0;
     while (c->list_first < c->list_n && !c->table.failed && wane__in_time(c)) {
-        wane_guard_enter();
+        wane__guard_enter();
         do {
             size_t first = c->list_first;
             n = c->list_n - first < AHEAD ? c->list_n - first : AHEAD;
@@ -142,7 +141,7 @@ static bool work_off(struct wane__collection *c, void (*each)(struct wane__colle
                 each(c, c->list[first + i]);
             c->list_first += n;
         } while ((c->at += AHEAD) % WANE__SPAN != 0 && c->list_first < c->list_n && !c->table.failed);
-        wane_guard_leave();
+        wane__guard_leave();
     }
     bool finished = c->list_first == c->list_n || c->table.failed;
     if (finished)

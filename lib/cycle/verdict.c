@@ -9,11 +9,10 @@
  * counted in e(z) is another unit that existed when c(z) was read too. So c(z) > e(z), and z was dropped.
  * A borrow that began before the grace period has ended; a later one needs a reachable unit (tests/model/cycle.pml).
  */
-#include <wane/guard.h>
-
 #include "cycle/background.h"
 #include "cycle/collect.h"
 #include "thread/grace.h"
+#include "thread/mode.h"
 #include "thread/wake.h"
 
 /* Suspects armed with one bracket wait: their headers are still in a cache when they are merged. */
@@ -135,12 +134,12 @@ bool wane__trace_again(struct wane__collection *c) {
     struct wane__table *t = &c->table;
     struct counting k = {.ops.slots = visit_counting, .c = c};
     while (c->at < t->n && !t->failed && wane__in_time(c)) {
-        wane_guard_enter();
+        wane__guard_enter();
         for (size_t end = c->at + WANE__SPAN; c->at < end && c->at < t->n; c->at++) {
             if (wane__in_doubt(&t->suspects[c->at]))
                 trace(&k, (uint32_t)c->at);
         }
-        wane_guard_leave();
+        wane__guard_leave();
     }
     return c->at >= t->n || t->failed;
 }

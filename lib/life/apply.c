@@ -8,11 +8,10 @@
  */
 #include "life/apply.h"
 
-#include <wane/guard.h>
-
 #include "life/ahead.h"
 #include "os/clock.h"
 #include "thread/grace.h"
+#include "thread/mode.h"
 #include "thread/wake.h"
 
 size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call) {
@@ -127,13 +126,13 @@ static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
         return;
     }
     struct wane__ahead ahead = {.r = r, .begun = owner_begun, .arg = &owners};
-    wane_guard_enter();
+    wane__guard_enter();
     wane__ahead_begin(&ahead, n);
     if (wait_for_owners(&owners, others, may_wait)) {
         wane__ahead_end(&ahead); /* first: what it holds on to hangs on the batch, which may die */
         end_batch(r, n);
     }
-    wane_guard_leave();
+    wane__guard_leave();
 }
 
 size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait) {

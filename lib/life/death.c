@@ -6,11 +6,11 @@
 #include "life/death.h"
 
 #include <pthread.h>
-#include <wane/guard.h>
 
 #include "life/quick.h"
 #include "life/weak.h"
 #include "thread/grace.h"
+#include "thread/mode.h"
 #include "thread/wake.h"
 
 /* Found dead where their callbacks may not run. */
@@ -273,9 +273,9 @@ void wane__visit_slots(wane_type *t, struct wane__header *h, struct wane__visit_
         ops->slots(ops, s, n);
     }
     if (t->trace != NULL) {
-        wane_guard_enter();
+        wane__guard_enter();
         t->trace(payload, (wane_visitor *)(void *)ops);
-        wane_guard_leave();
+        wane__guard_leave();
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * thread/mode.h: brackets as the library's own functions mark them, and which side fences.
+ * thread/mode.h: brackets and guards as the library's own functions mark them, and which side fences.
  *
  * Normally membarrier(2) completes the compiler barriers of brackets and guards. Where it does not work, or stops to
  * (a sandbox that was entered after the start), fences are on: the global epoch carries the top bit, which sends
@@ -12,7 +12,7 @@
 #ifndef WANE_THREAD_MODE_H
 #define WANE_THREAD_MODE_H
 
-#include <wane/layout.h>
+#include <wane/guard.h>
 
 #include "base/atomic.h"
 #include "base/sanitize.h"
@@ -52,6 +52,17 @@ static inline void wane__mark(struct wane__thread *t) {
 static inline void wane__unmark(struct wane__thread *t) {
     wane__tsan_release(&t->bracket);
     wane__bracket_leave(t);
+}
+
+/*
+ * The guard, for functions of the library, which call `trace` in it. A program's own guards are instrumented with it; of these a
+ * ThreadSanitizer in the program must be told, or it takes what `trace` reads for a race with what frees it afterwards.
+ */
+static inline void wane__guard_enter(void) { wane_guard_enter(); }
+
+static inline void wane__guard_leave(void) {
+    wane__tsan_release(&wane__self->guard);
+    wane_guard_leave();
 }
 
 #endif

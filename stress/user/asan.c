@@ -73,6 +73,28 @@ static void read_a_dead_large_one(void) {
     printf("%d\n", *byte);
 }
 
+// Storage that was deferred is freed for good once no guard can see it.
+static void read_deferred_storage(void) {
+    struct entries *volatile e = entries_new(4);
+    MUST(wane_defer(free, e) == 0 && wane_flush() == 0);
+    printf("%zu\n", e->room);
+}
+
+// A callback that uses what it does not own: its object's last unit was given up elsewhere.
+static struct node *borrowed_too_long;
+static void careless_destroy(void *self) {
+    (void)self;
+    printf("%d\n", (int)borrowed_too_long->number);
+}
+
+static void read_the_dead_in_a_callback(void) {
+    static wane_type careless = {.name = "careless", .size = 8, .destroy = careless_destroy};
+    borrowed_too_long = node_new(1);
+    void *n = wane_new(&careless);
+    wane_release(borrowed_too_long);
+    wane_release(n);
+}
+
 // malloc'ed memory that only payloads of living objects refer to is no leak, as far away as it is.
 __attribute__((noinline)) static void keep_memory(void) {
     struct node *n = node_new(1);
@@ -114,6 +136,10 @@ static const struct {
     {"write", write_the_dead},
     {"elsewhere", read_the_dead_from_elsewhere},
     {"large", read_a_dead_large_one},
+    {"containers", use_containers},
+    {"callbacks", use_callbacks},
+    {"storage", read_deferred_storage},
+    {"callback", read_the_dead_in_a_callback},
     {"kept", keep_memory},
     {"lost", lose_memory},
 };

@@ -205,17 +205,56 @@ static void race_between_guards(void) {
     pthread_join(t, NULL);
 }
 
-int main(int argc, char **argv) {
-    const char *word = argc > 1 ? argv[1] : "good";
-    if (strcmp(word, "payload") == 0) {
-        race_on_a_payload();
-    } else if (strcmp(word, "published") == 0) {
-        race_after_publication();
-    } else if (strcmp(word, "guards") == 0) {
-        race_between_guards();
-    } else {
-        use_correctly();
+// Storage freed at once instead of with wane_defer, after others have looked at it in guards.
+static void free_looked_at(void *(*look)(void *)) {
+    static int done;
+    struct map *m = wane_new(&map_type);
+    __atomic_store_n(&m->entries, entries_new(0), __ATOMIC_RELEASE);
+    wane_slot_store(&shared_map, m);
+    pthread_t t = start(look, &done);
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = __atomic_load_n(&looks, __ATOMIC_RELAXED);
+        while (__atomic_load_n(&looks, __ATOMIC_RELAXED) < before + 3) {
+        }
+        free(__atomic_exchange_n(&m->entries, entries_new(0), __ATOMIC_ACQ_REL));
     }
-    puts("end");
-    return 0;
+    __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
+    pthread_join(t, NULL);
+    wane_release(m);
+}
+
+static void *read_in_guards(void *stop) {
+    while (!__atomic_load_n((int *)stop, __ATOMIC_RELAXED)) {
+        read_shared_map();
+    }
+    return NULL;
+}
+
+static void race_on_storage(void) { free_looked_at(read_in_guards); }
+
+static void race_with_trace(void) { free_looked_at(collect); }
+
+static const struct {
+    const char *word;
+    void (*run)(void);
+} programs[] = {
+    {"good", use_correctly},
+    {"containers", use_containers},
+    {"callbacks", use_callbacks},
+    {"payload", race_on_a_payload},
+    {"published", race_after_publication},
+    {"guards", race_between_guards},
+    {"storage", race_on_storage},
+    {"trace", race_with_trace},
+};
+
+int main(int argc, char **argv) {
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        if (argc > 1 && strcmp(argv[1], programs[i].word) == 0) {
+            programs[i].run();
+            puts("end");
+            return 0;
+        }
+    }
+    return 2;
 }

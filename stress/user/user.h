@@ -56,4 +56,26 @@ __attribute__((unused)) static pthread_t start(void *(*fn)(void *), void *arg) {
     return t;
 }
 
+// In correct.c.
+
+struct entries {
+    size_t n, room;
+    wane_slot at[];
+};
+
+struct map {
+    struct entries *entries;  // atomic
+    uint64_t number;
+};
+
+extern wane_type map_type;
+extern wane_slot shared_map;
+extern uint64_t looks;  // atomic: how often somebody looked at a map's storage
+
+struct entries *entries_new(size_t room);
+void read_shared_map(void);  // in a guard
+void *collect(void *stop);   // again and again until *stop, an atomic int
+void use_containers(void);
+void use_callbacks(void);
+
 #endif
