@@ -232,7 +232,7 @@ static void start(void) {
 static void on_retired(void) {
     struct wane__record *r = wane__record_self();
     if (load_relaxed(&wane__xasleep) == WANE__UNSTARTED && r != NULL && load_relaxed(&r->head.bracket) != 0)
-        r->wake_wanted = true;
+        r->heap.news = true;
     else
         wane__wake();
 }

@@ -209,7 +209,7 @@ static void free_chain(struct chain *k) {
     wane__mark(&r->head);
     wane__remote_free_chain(k->page, k->first, k->last, k->n);
     wane__unmark(&r->head);
-    wane__wake_if_wanted(r);
+    wane__after_frees(r);
     k->n = 0;
 }
 

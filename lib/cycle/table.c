@@ -28,16 +28,21 @@ uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page) 
     if (!wane__vector_grow((void **)&t->pages, &t->pages_room, t->pages_n, sizeof *t->pages))
         return NULL;
     uint32_t *side = calloc(page->capacity, sizeof *side);
-    if (side != NULL)
+    if (side != NULL) {
+        wane__page_note(page);
+        compiler_barrier(); /* the child of a fork finds it noted */
         t->pages[t->pages_n++] = page;
+    }
     store_release(&page->side, (void *)side); /* [order:side] */
     return side;
 }
 
 void wane__table_free(struct wane__table *t) {
     pthread_mutex_lock(&moving);
-    for (size_t i = 0; i < t->pages_n; i++)
+    for (size_t i = 0; i < t->pages_n; i++) {
         free(swap_acq_rel(&t->pages[i]->side, NULL)); /* [order:side]; NULL: the page was given back meanwhile */
+        wane__page_forget(t->pages[i]);
+    }
     free(t->pages);
     free(t->suspects);
     free(t->edges);

@@ -39,6 +39,7 @@ static unsigned page_number(const struct wane__page *page) {
     return (unsigned)(page - wane__arena_of(page)->pages);
 }
 
+/* The pages are counted with all that they may hold; who takes them for less says so by wane__arena_hold. */
 static void take_locked(struct wane__arena *arena, unsigned begin, unsigned run) {
     size_t cold = 0;
     for (unsigned i = begin; i < begin + run; i++) {
@@ -171,6 +172,7 @@ struct wane__page *wane__arena_take(unsigned run) {
     if (page == NULL)
         return NULL;
     page->run = (uint16_t)run;
+    page->held = (size_t)run << WANE__PAGE_SHIFT;
     for (unsigned i = 1; i < run; i++)
         store_relaxed(&page[i].xstate, (uint8_t)WANE__PAGE_CONTINUED);
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
@@ -178,16 +180,30 @@ struct wane__page *wane__arena_take(unsigned run) {
     return page;
 }
 
-struct wane__page *wane__arena_map(size_t block_bytes) {
-    size_t size = WANE__ARENA_FIRST * WANE__PAGE_SIZE + WANE__BLOCK_FIRST + block_bytes;
-    size = (size + 4095) & ~(size_t)4095;
+void wane__arena_hold(struct wane__page *page, size_t bytes) {
+    add_relaxed(&xbytes, bytes - page->held);
+    page->held = bytes;
+}
+
+size_t wane__arena_mapped_pages(const struct wane__page *page) {
+    return (wane__arena_of(page)->mapped >> WANE__PAGE_SHIFT) - WANE__ARENA_FIRST;
+}
+
+/* Of a mapping's own pages: the marks, and the entry of its one page. */
+enum { MAP_HEAD_BYTES = 8192 };
+
+struct wane__page *wane__arena_map(size_t pages) {
+    size_t size = (WANE__ARENA_FIRST + pages) << WANE__PAGE_SHIFT;
     struct wane__arena *arena = wane__map_reserve(size, WANE__ARENA_SIZE);
     if (arena == NULL)
         return NULL;
     arena->mapped = size;
     wane__lsan_root_add(arena, size);
-    add_relaxed(&xbytes, size);
-    return &arena->pages[WANE__ARENA_FIRST];
+    add_relaxed(&xbytes, (size_t)MAP_HEAD_BYTES);
+    struct wane__page *page = &arena->pages[WANE__ARENA_FIRST];
+    page->run = 0;
+    page->held = 0;
+    return page;
 }
 
 void wane__arena_publish(struct wane__page *page, uint8_t state) {
@@ -215,14 +231,14 @@ static void unmap(struct wane__arena *arena) {
     size_t size = arena->mapped;
     wane__lsan_root_remove(arena, size);
     wane__map_release(arena, size);
-    sub_relaxed(&xbytes, size);
+    sub_relaxed(&xbytes, (size_t)MAP_HEAD_BYTES);
 }
 
 void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
     struct wane__arena *arena = wane__arena_of(page);
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
-        wane__annotate_page(page, page->run == 0 ? WANE__BLOCK_FIRST + page->xblock_size
-                                                 : (size_t)page->run << WANE__PAGE_SHIFT);
+        wane__annotate_page(page, (page->run == 0 ? wane__arena_mapped_pages(page) : page->run) << WANE__PAGE_SHIFT);
+    wane__arena_hold(page, (size_t)page->run << WANE__PAGE_SHIFT);
     if (page->run == 0) {
         unmap(arena);
         return;
@@ -230,15 +246,12 @@ void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
     unsigned i = page_number(page);
     for (unsigned gen = 0; gen < 4; gen++) /* a candidate is made on the page of its block's first byte */
         store_relaxed(&arena->xmarks[i].xdirty[gen], (uint8_t)0);
-    if (!keep || page->run > 1) {
+    if (!keep) {
         for (unsigned k = i; k < i + page->run; k++)
             set_bit(arena->going, k);
         return;
     }
-    /* A large object's run may have held a larger one before. */
-    size_t dirty = page->cls == WANE__CLASS_LARGE ? WANE__PAGE_SIZE - WANE__BLOCK_FIRST
-                                                  : load_relaxed(&page->xtouched) * page->xblock_size;
-    memset(wane__page_memory(page), 0, WANE__BLOCK_FIRST + dirty);
+    memset(wane__page_memory(page), 0, WANE__BLOCK_FIRST + load_relaxed(&page->xtouched) * page->xblock_size);
     page->since = now_ns;
     store_release(&page->xstate, (uint8_t)WANE__PAGE_FREE); /* [order:page-state] */
     pthread_mutex_lock(&lock);
@@ -329,27 +342,39 @@ void wane__arena_fork_prepare(void) { pthread_mutex_lock(&lock); }
 
 void wane__arena_fork_parent(void) { pthread_mutex_unlock(&lock); }
 
-/* A page whose state is free although its bit is not was taken and never set up, or was about to be discarded. */
-static void reclaim(struct wane__arena *arena) {
+/*
+ * A page whose state is free although its bit is not was taken and never set up, or was about to be discarded. Returns
+ * the bytes of the arena: a change of their sum may have been cut off.
+ */
+static size_t reclaim(struct wane__arena *arena) {
+    size_t bytes = 0;
     unsigned covered = WANE__ARENA_FIRST;
     memset(arena->going, 0, sizeof arena->going);
     for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++) {
-        uint8_t state = load_relaxed(&arena->pages[i].xstate);
-        if (state == WANE__PAGE_LARGE)
-            covered = i + arena->pages[i].run;
-        if (i < covered || state == WANE__PAGE_SMALL || bit(arena->free, i))
+        struct wane__page *page = &arena->pages[i];
+        uint8_t state = load_relaxed(&page->xstate);
+        if (state == WANE__PAGE_LARGE || state == WANE__PAGE_SMALL) {
+            covered = i + page->run;
+            bytes += page->held;
+        }
+        if (i < covered || bit(arena->free, i))
             continue;
         store_relaxed(&arena->pages[i].xstate, (uint8_t)WANE__PAGE_FREE);
         store_relaxed(&xused_pages, xused_pages - 1);
         arena->pages[i].since = 0;
         free_locked(arena, i, true);
     }
+    return bytes + ((size_t)arena->warm_count << WANE__PAGE_SHIFT);
 }
 
 void wane__arena_fork_child(void) {
     unsigned n = load_relaxed(&xarena_count);
+    size_t bytes = 0;
     for (unsigned a = 0; a < n; a++)
-        reclaim(xarenas[a]);
+        bytes += reclaim(xarenas[a]);
+    for (struct wane__arena *arena = xmappings; arena != NULL; arena = arena->next)
+        bytes += MAP_HEAD_BYTES + arena->pages[WANE__ARENA_FIRST].held;
+    store_relaxed(&xbytes, bytes);
     first_free = first_warm = 0;
     pthread_mutex_unlock(&lock);
 }

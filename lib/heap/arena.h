@@ -11,8 +11,14 @@
 /* Any thread: a run of 1 to WANE__RUN_MAX free pages, zero; its first page. NULL when memory is out. */
 struct wane__page *wane__arena_take(unsigned run);
 
-/* Any thread: a mapping of its own for a block of that size; its page. NULL when memory is out. */
-struct wane__page *wane__arena_map(size_t block_bytes);
+/* Any thread: a mapping of its own with so many pages for a block; their first. NULL when memory is out. */
+struct wane__page *wane__arena_map(size_t pages);
+
+/* Its pages, for the first of them. */
+size_t wane__arena_mapped_pages(const struct wane__page *page);
+
+/* Who has the run: so many bytes of it, from its beginning, may have memory. Fresh from take it is all, from map 0. */
+void wane__arena_hold(struct wane__page *page, size_t bytes);
 
 /* Whoever took it: from here on the walker sees the page. Everything else about it is set. */
 void wane__arena_publish(struct wane__page *page, uint8_t state);
@@ -35,8 +41,5 @@ void wane__arena_fork_prepare(void);
 void wane__arena_fork_parent(void);
 /* Makes free what a vanished thread was about to take; then lets the lock go. */
 void wane__arena_fork_child(void);
-
-/* Any thread: a large object's page, in a heap's slow path or after its death. */
-void wane__large_free(struct wane__page *page);
 
 #endif

@@ -3,24 +3,27 @@
 /*
  * heap/fork.c: the heap in the child of a fork.
  *
- * The parent holds both locks over the fork, so nobody is caught inside them; but owners may be caught anywhere else.
+ * The parent holds the locks over the fork, so nobody is caught inside them; but owners may be caught anywhere else.
  * Of an owner's stores the child has those up to some point in program order, and the order is chosen so that at each
  * point a page's free list is whole and holds no block that is in use or to be carved. So no operation needs
  * a mark: `used` and the lists of pages are made anew from what the pages say. A block that was between two places is
  * lost to the child, no more.
  */
 #include "heap/arena.h"
+#include "heap/large.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
 #include "heap/tend.h"
 
 void wane__heap_fork_prepare(void) {
     wane__orphan_fork_prepare();
+    wane__large_fork_prepare();
     wane__arena_fork_prepare();
 }
 
 void wane__heap_fork_parent(void) {
     wane__arena_fork_parent();
+    wane__large_fork_release();
     wane__orphan_fork_parent();
 }
 
@@ -32,6 +35,7 @@ void wane__heap_fork_child(struct wane__heap *heap) {
     }
     heap->full = heap->limbo = (struct wane__page_list){NULL, NULL};
     heap->gathered.n = 0;
+    heap->news = false;
     store_relaxed(&heap->xspares, 0u);
     store_relaxed(&heap->xclaim, load_relaxed(&heap->xclaim) & ~1u);
     store_relaxed(&heap->xdead, 1u);
@@ -67,12 +71,8 @@ static bool settle_small(struct wane__page *page, void *arg) {
 static bool settle(struct wane__page *page, void *arg) {
     if (page->cls != WANE__CLASS_LARGE)
         return settle_small(page, arg);
-    if (page->used != 0 || page->place == WANE__AT_EMPTY)
-        return true;
-    if (page->run != 0 && page->run <= WANE__RUN_KEPT)
-        wane__orphan_put_run_locked(page);
-    else
-        wane__tend_retire(page);
+    if (page->used == 0 && page->place != WANE__AT_EMPTY)
+        wane__large_put_locked(page);
     return true;
 }
 
@@ -81,8 +81,10 @@ void wane__heap_fork_child_done(struct wane__heap *own) {
         store_relaxed(&heap->xnotify.xtop, (struct wane__link *)NULL);
     store_relaxed(&wane__orphans.xnotify.xtop, (struct wane__link *)NULL);
     wane__tend_fork_child();
+    wane__large_fork_child();
     wane__heap_walk_pages(settle, own);
     wane__arena_fork_child();
+    wane__large_fork_release();
     wane__orphan_fork_child();
     wane__heap_untold(); /* what is there waits for the next news: most children only exec */
 }

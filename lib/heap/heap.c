@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "heap/arena.h"
+#include "heap/large.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
 #include "heap/tend.h"
@@ -271,7 +272,7 @@ void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
         wane__annotate_free(page, h);
     if (load_relaxed(&page->xheap) != wane__heap_key(heap)) {
         if (load_relaxed(&page->xstate) == WANE__PAGE_LARGE) /* `cls` is on the line that the owner writes all the time */
-            wane__large_free(page);
+            wane__large_free(heap, page);
         else
             gather(heap, page, h);
         return;

@@ -38,6 +38,7 @@ struct wane__gathered {
 /* Embedded in a thread's record, zero at first, never freed: the next thread with the record inherits it. */
 struct wane__heap {
     /* Owner. */
+    bool news; /* something came up inside a bracket that is to be seen to after it */
     struct wane__page *fast[WANE__BINS + 1]; /* what the inline path uses: current, or a page without blocks */
     struct wane__page *current[WANE__BINS]; /* or the page without blocks */
     struct wane__page_list limbo; /* were current when the claim was another's: to be filed with the next one */

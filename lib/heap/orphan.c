@@ -19,8 +19,6 @@
 #include "heap/tend.h"
 #include "os/clock.h"
 
-#define BINS_ALL (WANE__BINS + 2 * WANE__RUN_KEPT)
-
 /* Empty pages are no pressure up to this, plus an eighth of those in use. */
 enum { PRESSURE_FLOOR = 16 };
 
@@ -32,23 +30,18 @@ struct wane__heap wane__orphans = {.xdead = 1};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the map lock, never held with it but by fork */
 
 static struct wane__page_list partial[WANE__BINS]; /* guarded by lock */
-static struct wane__page_list empty[BINS_ALL];     /* guarded by lock; the newest first, as far as their times tell */
+static struct wane__page_list empty[WANE__BINS];   /* guarded by lock; the newest first, as far as their times tell */
 static bool watched;                               /* guarded by lock: tend knows that there are empty pages */
-static uint32_t xcount[BINS_ALL];                  /* written under lock: pages on both lists */
+static uint32_t xcount[WANE__BINS];                /* written under lock: pages on both lists */
 static size_t xempty_pages;                        /* written under lock */
 static uint32_t xpressure;
 
-static unsigned run_bin(unsigned run, bool tracked) { return WANE__BINS + (run - 1) * 2 + tracked; }
-
-static unsigned bin_of(const struct wane__page *page) {
-    return page->cls == WANE__CLASS_LARGE ? run_bin(page->run, page->tracked) : WANE__BIN(page->cls, page->tracked);
-}
+static unsigned bin_of(const struct wane__page *page) { return WANE__BIN(page->cls, page->tracked); }
 
 static void count_locked(unsigned bin, int by) { store_relaxed(&xcount[bin], load_relaxed(&xcount[bin]) + (unsigned)by); }
 
 static void count_empty_locked(const struct wane__page *page, int by) {
-    size_t pages = page->run == 0 ? 1 : page->run;
-    store_relaxed(&xempty_pages, by > 0 ? xempty_pages + pages : xempty_pages - pages);
+    store_relaxed(&xempty_pages, by > 0 ? xempty_pages + page->run : xempty_pages - page->run);
 }
 
 static void unlist_locked(struct wane__page *page) {
@@ -111,8 +104,6 @@ void wane__orphan_put_again_locked(struct wane__page *page) {
     (void)put_locked(page);
 }
 
-void wane__orphan_put_run_locked(struct wane__page *page) { (void)list_empty_locked(page, false); }
-
 void wane__orphan_put(struct wane__page **pages, unsigned n) {
     bool tell = false;
     if (n == 0)
@@ -126,8 +117,7 @@ void wane__orphan_put(struct wane__page **pages, unsigned n) {
 }
 
 static void put_empty_and_unlock(struct wane__page *page, bool old) {
-    if (page->cls != WANE__CLASS_LARGE)
-        store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
+    store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
     bool tell = list_empty_locked(page, old);
     pthread_mutex_unlock(&lock);
     if (tell)
@@ -211,7 +201,7 @@ void wane__orphan_drain(void) {
 }
 
 static struct wane__page *adopt_locked(unsigned bin, uintptr_t key) {
-    struct wane__page *page = bin < WANE__BINS ? partial[bin].first : NULL;
+    struct wane__page *page = partial[bin].first;
     if (page == NULL)
         page = empty[bin].first;
     if (page == NULL)
@@ -221,24 +211,18 @@ static struct wane__page *adopt_locked(unsigned bin, uintptr_t key) {
     return page;
 }
 
-static struct wane__page *adopt(unsigned bin, uintptr_t key) {
+struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin) {
     bool news = load_relaxed(&wane__orphans.xnotify.xtop) != NULL;
     if (!news && load_relaxed(&xcount[bin]) == 0)
         return NULL;
     struct wane__link *left = NULL;
     pthread_mutex_lock(&lock);
     bool tell = news && drain_locked(&left);
-    struct wane__page *page = adopt_locked(bin, key);
+    struct wane__page *page = adopt_locked(bin, wane__heap_key(heap));
     pthread_mutex_unlock(&lock);
     after_drain(left, tell);
     return page;
 }
-
-struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin) {
-    return adopt(bin, wane__heap_key(heap));
-}
-
-struct wane__page *wane__orphan_adopt_run(unsigned run, bool tracked) { return adopt(run_bin(run, tracked), 0); }
 
 void wane__orphan_note_pressure(size_t pages_used) {
     if (load_relaxed(&xempty_pages) > PRESSURE_FLOOR + pages_used / 8 && load_relaxed(&xpressure) == 0) {
@@ -269,7 +253,7 @@ struct wane__page *wane__orphan_take_idle(uint64_t now_ns, uint64_t delay_ns, bo
     struct wane__page *list = NULL;
     pthread_mutex_lock(&lock);
     unsigned taken = 0;
-    for (unsigned bin = 0; bin < BINS_ALL; bin++) {
+    for (unsigned bin = 0; bin < WANE__BINS; bin++) {
         struct wane__page *page;
         while ((page = idle_locked(bin, now_ns, delay_ns, all)) != NULL) {
             unlist_locked(page);

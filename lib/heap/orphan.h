@@ -8,13 +8,10 @@
 
 #include "heap/heap.h"
 
-/* Runs up to this are kept for the next object that takes as many pages. */
-#define WANE__RUN_KEPT 16u
-
 /* Owner: pages off its lists become orphans. */
 void wane__orphan_put(struct wane__page **pages, unsigned n);
 
-/* Owner of a page, off its lists, that was reset; or whoever frees a large object of at most WANE__RUN_KEPT pages. */
+/* Owner of a page, off its lists, that was reset. */
 void wane__orphan_put_empty(struct wane__page *page);
 /* The same where nothing may be waited for; false: somebody has the lock, and nothing happened. */
 bool wane__orphan_try_put_empty(struct wane__page *page);
@@ -29,9 +26,6 @@ struct wane__page *wane__orphan_put_taken(struct wane__page *list);
 
 /* Owner of the heap: a page with free blocks of that class, from now on of this heap. NULL: there is none. */
 struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin);
-
-/* Any thread: a dead run of as many pages; its payload is not zero. NULL: there is none. */
-struct wane__page *wane__orphan_adopt_run(unsigned run, bool tracked);
 
 /* Any thread, about to take a fresh page: whether so many are empty that tend should take them back at once. */
 void wane__orphan_note_pressure(size_t pages_used);
@@ -53,12 +47,10 @@ void wane__orphan_fork_prepare(void);
 void wane__orphan_fork_parent(void);
 void wane__orphan_fork_child(void);
 /*
- * In the child, under the lock that prepare took: a page that is on no list; one of the orphan heap, wherever it is; a
- * dead run that is on no list.
+ * In the child, under the lock that prepare took: a page that is on no list; one of the orphan heap, wherever it is.
  */
 void wane__orphan_put_locked(struct wane__page *page);
 void wane__orphan_put_again_locked(struct wane__page *page);
-void wane__orphan_put_run_locked(struct wane__page *page);
 
 extern struct wane__heap wane__orphans;
 

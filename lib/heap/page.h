@@ -52,18 +52,20 @@ struct wane__page {
     uint16_t xtouched;                            /* blocks that may ever have been handed out */
     uint8_t tracked;
     uint8_t xstate;
-    struct wane__link notify; /* on one heap's stack while xremote says so; large: on the retired stack */
+    struct wane__link notify; /* on one heap's stack while xremote says so; large: on that of freed runs */
     void *side;               /* the collector's, malloc'ed; atomic: whoever takes it out frees it */
     size_t xblock_size;        /* of a large one: changes when its run is used again */
     uint32_t reciprocal; /* of block_size: ceil(2^32 / block_size) */
     uint16_t capacity;
     uint16_t run; /* pages; 0: a mapping of its own */
+    size_t held;  /* bytes counted in wane__heap_bytes; large: heap/large.h */
 };
 
 struct wane__arena {
     struct wane__page_marks xmarks[WANE__ARENA_PAGES]; /* first: see wane/layout.h */
 
-    size_t mapped; /* immutable */
+    size_t mapped;   /* immutable */
+    uint32_t xnoted; /* entries of `pages` that the collector will look at again: as long it stays mapped */
 
     /* Guarded by the map lock (heap/arena.c). */
     uint64_t free[WANE__ARENA_PAGES / 64];
@@ -176,6 +178,18 @@ _Noreturn void wane__page_spoilt(const struct wane__page *page);
 
 /* The name of the type that the object in a block has, or had. Set once, before there are threads. */
 extern const char *(*wane__page_type_name)(const struct wane__header *h);
+
+/*
+ * Collector: it notes a page that has a pinned object, and will look at the page's entry again, even if the object is
+ * gone by then. Until it forgets each, the arena stays mapped.
+ */
+static inline void wane__page_note(struct wane__page *page) { add_relaxed(&wane__arena_of(page)->xnoted, 1u); }
+static inline void wane__page_forget(struct wane__page *page) {
+    sub_acq_rel(&wane__arena_of(page)->xnoted, 1u); /* [order:noted] */
+}
+static inline bool wane__arena_is_noted(const struct wane__page *page) {
+    return load_acquire(&wane__arena_of(page)->xnoted) != 0; /* [order:noted] */
+}
 
 /* A list of pages through prev and next. */
 struct wane__page_list {

@@ -7,8 +7,8 @@
  *
  * 1. Pass on tokens of heaps whose thread is gone, look at those of the orphan heap.
  * 2. Take pages from heaps of silent threads, wait for all brackets, and make them orphans (heap/silent.h).
- * 3. Take pages that are empty long enough off the orphan heap's lists, and large objects that were retired. Nobody
- *    else can reach them now, but a thread in a bracket may have found one earlier: its objects' headers, its marks.
+ * 3. Take pages that are empty long enough off the orphan heap's lists, and runs of large objects that are dead so long.
+ *    Nobody else can reach them now, but a thread in a bracket may have found one earlier: its objects' headers, its marks.
  * 4. Wait for all brackets.
  * 5. Zero what shall stay warm, and give the memory of the rest to the system, neighbouring pages in one call.
  *
@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "heap/arena.h"
+#include "heap/large.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
 #include "heap/silent.h"
@@ -28,12 +29,10 @@
 void (*wane__heap_on_retired)(void);
 bool wane__heap_xnoted;
 
-static struct wane__stack xretired; /* large objects, through page->notify */
-static uint32_t xwork;              /* something happened since tend last began */
+static uint32_t xwork; /* something happened since tend last began */
 
 /* Under the collector's lock: taken in step 3, until a wait for brackets has ended. */
 static struct wane__page *going;
-static struct wane__link *going_retired;
 
 static uint32_t xwatching; /* tend comes again by itself */
 
@@ -52,11 +51,6 @@ void wane__tend_call(void) {
 
 bool wane__heap_retired(void) { return load_seq_cst(&xwork) != 0; }
 
-void wane__tend_retire(struct wane__page *page) {
-    wane__stack_push(&xretired, &page->notify);
-    wane__tend_call();
-}
-
 static void pass_tokens(void) {
     for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
         if (load_seq_cst(&heap->xdead)) /* [order:dead] */
@@ -68,27 +62,11 @@ static void pass_tokens(void) {
 /* A collection that looked at objects of the page, all dead by now, has not ended. */
 static void forget_side(struct wane__page *page) { free(swap_acq_rel(&page->side, NULL)); /* [order:side] */ }
 
-static void give_retired(struct wane__page *page, uint64_t now_ns) {
-    if (page->run == 0 && load_relaxed(&page->side) != NULL) {
-        wane__tend_retire(page); /* the page entry goes with the mapping, and the collection knows it */
-        return;
-    }
-    forget_side(page);
-    wane__arena_give(page, now_ns, false);
-}
-
-static void take_idle(uint64_t now_ns, uint64_t delay_ns, bool all) {
+static void add_going(struct wane__page *list) {
     struct wane__page **end = &going;
     while (*end != NULL)
         end = &(*end)->next;
-    *end = wane__orphan_take_idle(now_ns, delay_ns, all);
-}
-
-static void take_retired(void) {
-    struct wane__link **end = &going_retired;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = wane__stack_take(&xretired);
+    *end = list;
 }
 
 static void give_going(uint64_t now_ns, bool keep) {
@@ -96,12 +74,7 @@ static void give_going(uint64_t now_ns, bool keep) {
         struct wane__page *page = going;
         going = page->next;
         forget_side(page);
-        wane__arena_give(page, now_ns, keep);
-    }
-    while (going_retired != NULL) {
-        struct wane__page *page = wane__page_of_notify(going_retired);
-        going_retired = going_retired->next;
-        give_retired(page, now_ns);
+        wane__arena_give(page, now_ns, keep && page->cls != WANE__CLASS_LARGE);
     }
 }
 
@@ -112,9 +85,9 @@ static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64
     if (wane__silent_taken() && waiter(arg))
         wane__silent_put();
     bool pressure = wane__orphan_pressure();
-    take_idle(now_ns, delay_ns, all || pressure);
-    take_retired();
-    if ((going != NULL || going_retired != NULL) && waiter(arg)) {
+    add_going(wane__orphan_take_idle(now_ns, delay_ns, all || pressure));
+    add_going(wane__large_take_idle(now_ns, delay_ns, all));
+    if (going != NULL && waiter(arg)) {
         wane__pause();
         give_going(now_ns, pressure && !all);
     }
@@ -129,8 +102,8 @@ bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, u
     bool news = wane__silent_news();
     if (news)
         store_relaxed(&xwatching, 1u);
-    bool left = wane__orphan_has_empty();
-    return news || left || going != NULL || wane__arena_has_warm() || wane__heap_retired();
+    bool left = wane__orphan_has_empty(), dead = wane__large_any_dead();
+    return news || left || dead || going != NULL || wane__arena_has_warm() || wane__heap_retired();
 }
 
 size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
@@ -139,17 +112,16 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
     size_t before = wane__heap_bytes();
     run(waiter, arg, UINT64_MAX, 0, true);
     (void)wane__orphan_has_empty();
+    (void)wane__large_any_dead();
     size_t after = wane__heap_bytes();
     return before > after ? before - after : 0;
 }
 
 void wane__tend_fork_child(void) {
-    store_relaxed(&xretired.xtop, (struct wane__link *)NULL);
     store_relaxed(&xwork, 1u); /* nobody is called while the lists are made anew */
     store_relaxed(&xwatching, 0u);
     wane__silent_fork_child();
     going = NULL; /* each is found by its place */
-    going_retired = NULL;
 }
 
 void wane__heap_untold(void) { store_seq_cst(&xwork, 0u); }

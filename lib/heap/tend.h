@@ -14,9 +14,6 @@ void wane__tend_call(void);
 /* The heap of a thread has something that the background takes if the thread stays silent: the same, later. */
 void wane__tend_watch(void);
 
-/* A large object's run, dead: to be given back soon. */
-void wane__tend_retire(struct wane__page *page);
-
 /* A child of fork(), single thread: what was on the way to be given back is not any more. */
 void wane__tend_fork_child(void);
 

@@ -353,7 +353,7 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
     store_relaxed(&h->shared, w | WANE__FREED);        /* LIVE is gone: nobody else writes the word but in vain */
     wane__heap_free(&r->heap, h);
     wane__bracket_leave(&r->head);
-    wane__wake_if_wanted(r);
+    wane__after_frees(r);
     for (size_t i = 0; i < others_n; i++)
         wane__let_go(r, others[i], may_call, "death of its referrer");
 }

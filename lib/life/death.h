@@ -84,7 +84,7 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
     wane__mark(&r->head);
     wane__heap_free(&r->heap, h);
     wane__unmark(&r->head);
-    wane__wake_if_wanted(r);
+    wane__after_frees(r);
 }
 
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out, settles it at once. */

@@ -118,7 +118,7 @@ static __attribute__((noinline)) void release_own(struct wane__record *r, struct
     if (unlikely(!quick_end(r, h)))
         release_others(r, h);
     else
-        wane__wake_if_wanted(r);
+        wane__after_frees(r);
 }
 
 void wane__release_slow(void *obj) {

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * os/map.c: mmap, madvise, munmap.
+ * os/map.c: mmap, madvise, mincore, munmap.
  *
  * Reservations are MAP_NORESERVE: an arena is mostly untouched, and must not count against a limit on commitment.
  */
@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 static void *map(size_t size) {
@@ -45,6 +46,51 @@ void *wane__map_reserve(size_t size, size_t align) {
 void wane__map_release(void *p, size_t size) {
     int saved = errno;
     munmap(p, size);
+    errno = saved;
+}
+
+enum { SYSTEM_PAGE = 4096, ASK_ABOUT = 1024, ASK_FROM = 32, GAP = 8 }; /* pages */
+
+/* How many pages from `i` on have, or have not, memory; too short a gap is no gap. */
+static size_t stretch(const unsigned char *present, size_t i, size_t n) {
+    size_t end = i, gap = 0;
+    bool with = present[i] & 1;
+    for (; end < n && (with ? gap < GAP : (present[end] & 1) == 0); end++)
+        gap = (present[end] & 1) != 0 ? 0 : gap + 1;
+    return end - i - (with && gap == GAP ? GAP : 0);
+}
+
+/* Pages that are not present are zero, or swapped out: the latter need to be told. */
+static void zero_pages(char *p, size_t n) {
+    unsigned char present[ASK_ABOUT];
+    if (mincore(p, n * SYSTEM_PAGE, present) != 0) {
+        memset(p, 0, n * SYSTEM_PAGE);
+        return;
+    }
+    for (size_t i = 0, length; i < n; i += length) {
+        char *begin = p + i * SYSTEM_PAGE;
+        length = stretch(present, i, n);
+        if ((present[i] & 1) != 0 || madvise(begin, length * SYSTEM_PAGE, MADV_DONTNEED) != 0)
+            memset(begin, 0, length * SYSTEM_PAGE);
+    }
+}
+
+void wane__map_zero(void *memory, size_t size) {
+    char *p = memory, *end = p + size;
+    if (size < (size_t)ASK_FROM * SYSTEM_PAGE) {
+        memset(p, 0, size);
+        return;
+    }
+    int saved = errno;
+    size_t edge = -(uintptr_t)p & (SYSTEM_PAGE - 1);
+    memset(p, 0, edge);
+    p += edge;
+    size_t pages = (size_t)(end - p) / SYSTEM_PAGE;
+    memset(p + pages * SYSTEM_PAGE, 0, (size_t)(end - p) % SYSTEM_PAGE);
+    for (size_t n; pages > 0; pages -= n, p += n * SYSTEM_PAGE) {
+        n = pages < ASK_ABOUT ? pages : ASK_ABOUT;
+        zero_pages(p, n);
+    }
     errno = saved;
 }
 

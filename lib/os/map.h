@@ -16,6 +16,12 @@ void *wane__map_reserve(size_t size, size_t align);
 
 void wane__map_release(void *p, size_t size);
 
+/*
+ * Zeroes the range, which is any and of our mappings, where it has memory; parts without it get none. Its bytes may be
+ * nobody else's meanwhile.
+ */
+void wane__map_zero(void *p, size_t size);
+
 /* The range stays mapped, is zero again, and its memory belongs to the system. False: nothing changed. */
 bool wane__map_discard(void *p, size_t size);
 

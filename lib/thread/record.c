@@ -207,7 +207,7 @@ void wane__record_send_gathered(struct wane__record *r) {
     wane__mark(&r->head);
     wane__heap_send_gathered(&r->heap);
     wane__unmark(&r->head);
-    wane__wake_if_wanted(r);
+    wane__after_frees(r);
 }
 
 static void abandon_heap(struct wane__record *r) {
@@ -281,7 +281,6 @@ void wane__record_fork_child(void) {
         r->batch_busy = false;
         r->applies_inside = false;
         r->may_run_queued = false;
-        r->wake_wanted = false;
         store_relaxed(&r->xapplying, 0u);
         release_record_locked(r);
     }

@@ -44,7 +44,6 @@ struct wane__record {
     bool applies_inside;     /* applies units inside a callback that began before: for all, and not for that callback */
     bool finals_any;         /* `finals` may hold something */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
-    bool wake_wanted;        /* the collector thread has work that came up inside a bracket */
     bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
     uint64_t grown;          /* bytes added since it looked at the growth of all */
     uint64_t settle_next;    /* position in `kept`: before it is reached the thread does not look at settling again */

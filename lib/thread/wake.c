@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "heap/large.h"
 #include "os/doze.h"
 #include "os/futex.h"
 
@@ -30,6 +31,12 @@ void wane__wake_slow(void) {
         wane__hurry();
     }
     errno = saved;
+}
+
+void wane__after_frees_slow(struct wane__record *r) {
+    r->heap.news = false;
+    wane__large_settle();
+    wane__wake();
 }
 
 bool wane__xidle;

@@ -34,12 +34,14 @@ static inline void wane__wake(void) {
         wane__wake_slow();
 }
 
-/* After a bracket in which blocks were freed: a thread may be woken inside, but not made. */
-static inline void wane__wake_if_wanted(struct wane__record *r) {
-    if (unlikely(r->wake_wanted)) {
-        r->wake_wanted = false;
-        wane__wake();
-    }
+/*
+ * After a bracket in which blocks were freed: a thread may be woken inside, but not made; and memory of large objects is
+ * given back by system calls.
+ */
+void wane__after_frees_slow(struct wane__record *r);
+static inline void wane__after_frees(struct wane__record *r) {
+    if (unlikely(r->heap.news))
+        wane__after_frees_slow(r);
 }
 
 /*

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "harness.h"
-#include "heap/heap.h"
+#include "heap/large.h"
 
 /* Heaps are never freed: each comes from here, and goes back for the next thread. */
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -92,9 +92,17 @@ static inline struct wane__header *block_new(struct wane__heap *heap, size_t blo
     return h;
 }
 
+/* What a thread does after its bracket. */
+static inline void after_frees(struct wane__heap *heap) {
+    if (heap->news)
+        wane__large_settle();
+    heap->news = false;
+}
+
 static inline void block_free(struct wane__heap *heap, struct wane__header *h, size_t block) {
     block_dead(h, block - sizeof *h);
     wane__heap_free(heap, h);
+    after_frees(heap);
 }
 
 static inline bool bracket_wait(void *arg) {

@@ -103,6 +103,42 @@ TEST(map_discard) {
     wane__map_release(p, 4 * n);
 }
 
+static size_t count_present(char *p, size_t n) {
+    unsigned char present[3000];
+    size_t all = 0;
+    CHECK(n <= sizeof present && mincore(p, n * page(), present) == 0);
+    for (size_t i = 0; i < n; i++)
+        all += present[i] & 1;
+    return all;
+}
+
+/* Any part of a mapping with memory here and there: all is zero then, and what had no memory got little. */
+TEST(map_zero) {
+    enum { N = 2500 };
+    test_rng r = test_rng_make(7);
+    for (unsigned round = 0; round < 20; round++) {
+        char *p = wane__map_reserve(N * page(), page());
+        CHECK(p != NULL);
+        size_t begin = test_below(&r, 3 * page()), end = N * page() - test_below(&r, 3 * page());
+        if (round % 4 == 3)
+            end = begin + test_below(&r, 40 * page());
+        for (size_t i = 0; i < N; i += 1 + test_below(&r, 1u << (round % 10)))
+            memset(p + i * page(), 0x5A, page());
+        size_t before = count_present(p, N);
+        wane__map_zero(p + begin, end - begin);
+        CHECK(count_present(p, N) <= 9 * before + 8);
+        for (size_t i = begin; i < end; i++)
+            CHECK(p[i] == 0);
+        wane__map_release(p, N * page());
+    }
+    char *p = wane__map_reserve(N * page(), page());
+    p[0] = p[N / 2 * page()] = 1;
+    wane__map_zero(p, N * page());
+    CHECK(count_present(p, N) <= 20);
+    CHECK(p[0] == 0 && p[N / 2 * page()] == 0);
+    wane__map_release(p, N * page());
+}
+
 TEST(map_of_too_much) {
     size_t before = space();
     errno = 77;
