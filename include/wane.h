@@ -47,6 +47,8 @@
  *     never inside a guard; wane_new of a tracked type waits likewise while garbage is far ahead of the collector.
  *     Both are counted as stalls. Outside a guard wane_new waits for empty memory to be given back before it says
  *     that there is none.
+ *     No call waits for memory otherwise, or ends the program for want of it: what a release or a slot call leaves for
+ *     later has room in the objects themselves, when there is none elsewhere.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
  *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
  *     the library's, and before the outermost call returns.

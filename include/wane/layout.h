@@ -40,6 +40,7 @@ struct wane__header {
 #define WANE__IMMORTAL ((uint64_t)1 << 9)  /* never dies; counting does nothing */
 #define WANE__TRACED ((uint64_t)1 << 10)   /* its allocation is recorded */
 #define WANE__FREED ((uint64_t)1 << 11)    /* not LIVE, and destroyed */
+#define WANE__PARKED ((uint64_t)1 << 12)   /* stands for one unit that no queue had room for */
 #define WANE__COUNT_SHIFT 16
 #define WANE__COUNT_ONE ((uint64_t)1 << WANE__COUNT_SHIFT)
 #define WANE__COUNT_MASK ((uint64_t)0xFFFFFFFFu << WANE__COUNT_SHIFT)

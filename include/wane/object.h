@@ -127,7 +127,7 @@ WANE_INLINE void wane_release(void *obj) {
  * `deferred_bytes` wait, in which obj counts, but not what hangs on it. wane_flush waits for the death. Without the
  * library's thread (option collector_thread = 0, or after wane_shutdown) wane_flush, wane_poll by any thread and
  * wane_gc_collect do its work, and a thread in wane_collector_run.
- * Errors: as wane_release. Without memory the death may be the work of this thread's later calls.
+ * Errors: as wane_release. When memory is out the death may be the work of this thread's later calls.
  */
 WANE_API void wane_release_later(void *obj);
 

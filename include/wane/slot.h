@@ -8,7 +8,7 @@
  * is published: what was written to it before is visible to whoever reads it from the slot.
  *
  * Threads, for all: any; lock-free; run no user code; leave errno alone. Those that remove a unit (store, give, swap,
- * take, clear, cas) may wait up to `stall_limit_us` outside guards, when this thread has deferred more than `deferred_bytes`.
+ * take, clear, cas) never fail, with or without memory; they may wait up to `stall_limit_us` outside guards, when this thread has deferred more than `deferred_bytes`.
  * A slot inside an object may be used only while that object is held or borrowed.
  */
 #ifndef WANE_SLOT_H

@@ -42,6 +42,7 @@ struct flush {
     struct wane__record *r;
     uint64_t deadline; /* UINT64_MAX: none */
     bool claims;       /* others leave the work to it */
+    uint64_t unparked; /* units taken out of their parking places when the grace period began that it waited for last */
 };
 
 /* Asked at each batch and each look, and so the others see that it goes on. */
@@ -68,6 +69,23 @@ static bool wait_for_grace(const struct flush *f) {
         else if (wane__grace_ended() <= begun)
             nap();
     }
+}
+
+/*
+ * What had to be parked for want of memory is deferred anew when it is taken out, by whomever, and safe after another grace
+ * period. While others go on parking this would not end by itself: hence no more units than were there when it began.
+ */
+static bool take_in_parked(struct flush *f) {
+    uint64_t enough = wane__unparked() + wane__parked();
+    while ((wane__parked() > 0 || wane__unparked() != f->unparked) && f->unparked < enough) {
+        wane__unpark(f->r);
+        f->unparked = wane__unparked();
+        if (!wait_for_grace(f))
+            return false;
+        while (wane__deferred_ready(f->r) > 0 && wane__apply_deferred(f->r, f->r, true) > 0) {
+        }
+    }
+    return true;
 }
 
 static bool settle(const struct flush *f, struct wane__queue *q, uint64_t limit) {
@@ -137,7 +155,9 @@ static bool taken(const struct wane__queue *q, uint64_t limit) {
     return load_acquire(&q->xhead) >= limit; /* [order:queue] */
 }
 
-static bool anything_left(void) {
+static bool anything_left(const struct flush *f) {
+    if (wane__parked() > 0 || wane__unparked() != f->unparked)
+        return true;
     WANE__EACH_RECORD(r) {
         if (!taken(&r->kept, load_acquire(&r->kept.xtail)) || !taken(&r->handed, load_acquire(&r->handed.xtail)) ||
             !taken(&r->deferred, load_acquire(&r->deferred.xsafe)))
@@ -168,18 +188,19 @@ static bool idle(uint64_t *ret_turns) {
  * the two sums at which nobody had anything in hand, and nobody took or moved anything since: what the queues do not hold
  * is done.
  */
-static bool finished(void) {
+static bool finished(const struct flush *f) {
     uint64_t before, after;
-    return idle(&before) && !anything_left() && idle(&after) && before == after;
+    return idle(&before) && !anything_left(f) && idle(&after) && before == after;
 }
 
 /*
  * Grows with all that is not a consequence of what was there: what is deferred, by anybody, and what threads other than
  * this one and the library's keep, leave to others or apply. Those two only pass on what they find. Deferred units are
- * news from these two as well: a `destroy` that defers what will defer again would keep a flush for ever.
+ * news from these two as well: a `destroy` that defers what will defer again would keep a flush for ever. But not
+ * those that had been parked.
  */
 static uint64_t news(const struct flush *f) {
-    uint64_t n = 0;
+    uint64_t n = -wane__unparked();
     WANE__EACH_RECORD(r) {
         n += load_relaxed(&r->deferred.xtail);
         if (r != f->r && r->id != WANE__ID_COLLECTOR)
@@ -208,7 +229,9 @@ static bool drain_own(const struct flush *f) {
     return true;
 }
 
-static bool pass(const struct flush *f) {
+static bool pass(struct flush *f) {
+    if (!take_in_parked(f))
+        return false;
     WANE__EACH_RECORD(from) {
         if (!drain(f, from))
             return false;
@@ -249,7 +272,7 @@ static bool passes(struct flush *f) {
         uint64_t before = news(f);
         bool calls = wane__calls_due();
         done = done && pass(f);
-        if (done && finished())
+        if (done && finished(f))
             break;
         if (calls || news(f) != before)
             counted++;
@@ -265,6 +288,7 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
     bool queued = r->may_run_queued;
     r->may_run_queued = true;
     wane__record_send_gathered(r);
+    f.unparked = wane__unparked();
     bool done = wait_for_grace(&f) && wait_for_turn(&f);
     if (done) {
         done = passes(&f);

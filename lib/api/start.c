@@ -66,6 +66,7 @@ static void fork_child(void) {
     wane__background_fork_child();
     wane__collector_unlock();
     wane__barrier_init(!wane__fences_on());
+    wane__park_fork_child();
     wane__defer_fork_child(self);
     wane__death_fork_child(self);
 }

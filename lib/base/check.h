@@ -26,7 +26,7 @@ void wane__log(int level, const char *format, ...) __attribute__((format(printf,
  * A warning for which this is not the place, since the caller may hold a lock: wane__log_owed says it later. Each line is
  * one of these and said once; it may be owed again.
  */
-enum wane__owed { WANE__OWED_FENCES, WANE__OWED_THREAD, WANE__OWED_KINDS };
+enum wane__owed { WANE__OWED_FENCES, WANE__OWED_THREAD, WANE__OWED_IMMORTAL, WANE__OWED_KINDS };
 void wane__log_owe(enum wane__owed line);
 extern uint32_t wane__xowed; /* a bit each */
 void wane__log_owed_slow(void);

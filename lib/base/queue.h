@@ -7,7 +7,10 @@
  * a position is a count of words since the beginning. Each step of either side is one store that leaves a valid queue
  * behind, so that a fork in the middle of it loses at most the word in hand and never doubles one.
  *
- * The producer keeps a spare segment, so that a push may fail only after malloc has failed for a whole segment.
+ * A queue that was made never has fewer than two segments: a spare one is kept, which the producer takes and the
+ * consumer puts there, both by an exchange, so a segment is in one hand. Where the consumer has taken all words the
+ * producer uses its last segment again. So memory that is out costs room, and never the queue: whatever was pushed and
+ * is taken makes room again, and a push fails only while malloc fails and the words of a whole segment wait.
  */
 #ifndef WANE_BASE_QUEUE_H
 #define WANE_BASE_QUEUE_H
@@ -21,14 +24,15 @@
 
 struct wane__segment {
     struct wane__segment *xnext;
-    uint64_t base;              /* position of words[0]; set before it is linked */
+    uint64_t base;              /* position of words[0]; the producer's to change while no word of it waits */
     uintptr_t words[WANE__SEGMENT_WORDS];
 };
 
 struct wane__queue {
     /* producer only */
     struct wane__segment *tail_segment;
-    struct wane__segment *spare;
+    /* exchanged by both sides */
+    struct wane__segment *xspare;
     /* written by the producer */
     uint64_t xtail;  /* words pushed */
     uint64_t xbytes; /* what the words pushed stand for */
@@ -48,7 +52,7 @@ bool wane__queue_init(struct wane__queue *q);
 /* Producer, of a queue that most threads never need: makes it at its first use. */
 static inline bool wane__queue_ready(struct wane__queue *q) { return likely(q->tail_segment != NULL) || wane__queue_init(q); }
 
-/* Producer. False: memory is out and the spare segment is full; nothing changed. */
+/* Producer. False: memory is out, and so is room; nothing changed. */
 bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word);
 
 static inline bool wane__queue_push(struct wane__queue *q, uintptr_t word) {
@@ -83,10 +87,8 @@ static inline void wane__queue_unlock(struct wane__queue *q) {
  */
 size_t wane__queue_copy(struct wane__queue *q, uint64_t limit, uintptr_t *ret, size_t max);
 
-/* Takes the n words that were copied last: one store. */
-static inline void wane__queue_skip(struct wane__queue *q, size_t n) {
-    store_release(&q->xhead, load_relaxed(&q->xhead) + n); /* [order:queue] */
-}
+/* Takes the n words that were copied last: one store. Segments whose words are all taken become spare ones, or go. */
+void wane__queue_skip(struct wane__queue *q, size_t n);
 
 /* Words pushed and not taken. */
 static inline uint64_t wane__queue_length(const struct wane__queue *q) {

@@ -24,6 +24,9 @@ enum wane__drop {
  * `operation` names the call in the line that ends a program which releases too often.
  */
 enum wane__drop wane__drop_unit(struct wane__record *r, struct wane__header *h, bool final_ok, const char *operation);
+/* The same in the caller's bracket. */
+enum wane__drop wane__drop_unit_marked(struct wane__record *r, struct wane__header *h, bool final_ok,
+                                       const char *operation);
 
 /*
  * What a subtraction from the count of a merged object without a finalizer due did, by the word that it returned: DROPPED

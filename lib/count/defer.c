@@ -26,7 +26,10 @@ bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return p
 
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->kept, h); }
 
-bool wane__keep_silently(struct wane__record *gone, struct wane__header *h) { return push(&gone->kept, h); }
+void wane__keep_silently(struct wane__record *gone, struct wane__header *h) {
+    if (!push(&gone->kept, h))
+        wane__park(gone, h);
+}
 
 bool wane__hand_unit(struct wane__record *r, struct wane__header *h) {
     return wane__queue_ready(&r->handed) && push_and_wake(&r->handed, h);
@@ -50,7 +53,7 @@ void wane__applying_end(struct wane__record *r) {
 
 static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit, size_t n_max) {
     WANE__CHECK((load_relaxed(&r->xapplying) & 1) != 0);
-    if (r->batch_busy || !wane__queue_trylock(q))
+    if (load_relaxed(&r->xbatch_n) > 0 || !wane__queue_trylock(q))
         return 0;
     size_t n = wane__queue_copy(q, limit, r->xbatch, n_max);
     if (n > 0) {
@@ -64,7 +67,6 @@ static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit
         compiler_barrier();
         wane__queue_skip(q, n);
         wane__tally(q->xbytes_done, bytes);
-        r->batch_busy = true;
     }
     wane__tsan_acquire(&q->xsafe);
     wane__queue_unlock(q);
@@ -79,10 +81,7 @@ size_t wane__batch_kept(struct wane__record *r, struct wane__queue *q, uint64_t 
     return take(r, q, limit, WANE__BATCH);
 }
 
-void wane__batch_end(struct wane__record *r) {
-    store_relaxed(&r->xbatch_n, 0u);
-    r->batch_busy = false;
-}
+void wane__batch_end(struct wane__record *r) { store_relaxed(&r->xbatch_n, 0u); }
 
 /* Those units that its queue still holds are the queue's. */
 static void keep_batch(struct wane__record *gone) {

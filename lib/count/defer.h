@@ -11,6 +11,8 @@
  *   finals     units whose finalizers run on this thread as soon as the callback or guard that it is in is left
  *
  * All keep their object alive. The first two are emptied by their own thread, in slow paths, or by the collector thread.
+ *
+ *   parked     units that no queue had room for, since memory is out: a flag in the object's header (count/park.c)
  */
 #ifndef WANE_COUNT_DEFER_H
 #define WANE_COUNT_DEFER_H
@@ -26,7 +28,27 @@ bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
 bool wane__hand_unit(struct wane__record *r, struct wane__header *h);
 
 /* In the child of a fork, for the record of a vanished thread: keeps a unit, and wakes nobody. Most children only exec. */
-bool wane__keep_silently(struct wane__record *gone, struct wane__header *h);
+void wane__keep_silently(struct wane__record *gone, struct wane__header *h);
+
+/*
+ * For a unit that no queue has room for: parks it, or drops it when another of the object's is parked. Needs no memory and
+ * does not fail. Outside brackets; may wait for brackets, never for guards. Wakes nobody.
+ */
+void wane__park(struct wane__record *r, struct wane__header *h);
+
+/* Units that are parked, and their objects' bytes; how many were ever taken out: after they were pushed. */
+uint64_t wane__parked(void);
+uint64_t wane__parked_bytes(void);
+uint64_t wane__unparked(void);
+
+/*
+ * Moves what is parked to r's own queue `deferred`, as far as that has room. r is the calling thread's, outside brackets.
+ * Returns how many; 0 also while somebody else walks the heap.
+ */
+size_t wane__unpark(struct wane__record *r);
+
+/* In the child of a fork: threads that vanished may have been between a flag and its mark, or its number. */
+void wane__park_fork_child(void);
 
 static inline uint64_t wane__queue_bytes(const struct wane__queue *q) {
     uint64_t done = load_acquire(&q->xbytes_done), all = load_relaxed(&q->xbytes);

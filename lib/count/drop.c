@@ -150,28 +150,29 @@ static enum wane__drop drop_shared(struct wane__header *h, bool final_ok, const 
     }
 }
 
+enum wane__drop wane__drop_unit_marked(struct wane__record *r, struct wane__header *h, bool final_ok,
+                                       const char *operation) {
+    uint32_t owner = load_relaxed(&h->owner);
+    if (owner != r->id) {
+        if (owner == WANE__OWNER_IMMORTAL)
+            return WANE__DROPPED;
+        wane__pause();
+        return drop_shared(h, final_ok, operation);
+    }
+    uint32_t n = load_relaxed(&h->local);
+    if (likely(n == 1))
+        return drop_owners_last(r, h, final_ok);
+    if (unlikely(n == 0))
+        wane__fatal_dead(h, operation);
+    wane__make_candidate(h);
+    store_relaxed(&h->local, n - 1);
+    return WANE__DROPPED;
+}
+
 enum wane__drop wane__drop_unit(struct wane__record *r, struct wane__header *h, bool final_ok,
                                 const char *operation) {
-    enum wane__drop result;
     wane__mark(&r->head);
-    uint32_t owner = load_relaxed(&h->owner);
-    if (owner == r->id) {
-        uint32_t n = load_relaxed(&h->local);
-        if (likely(n == 1)) {
-            result = drop_owners_last(r, h, final_ok);
-        } else {
-            if (unlikely(n == 0))
-                wane__fatal_dead(h, operation);
-            wane__make_candidate(h);
-            store_relaxed(&h->local, n - 1);
-            result = WANE__DROPPED;
-        }
-    } else if (owner == WANE__OWNER_IMMORTAL) {
-        result = WANE__DROPPED;
-    } else {
-        wane__pause();
-        result = drop_shared(h, final_ok, operation);
-    }
+    enum wane__drop result = wane__drop_unit_marked(r, h, final_ok, operation);
     wane__unmark(&r->head);
     return result;
 }

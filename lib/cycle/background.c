@@ -44,7 +44,7 @@ static bool queues_hold_anything(void) {
         if (wane__units_waiting(r) > 0)
             return true;
     }
-    return wane__dead_waiting() > 0 || wane__calls_waiting() > 0 || wane__blocks_waiting() || wane__heap_retired();
+    return wane__dead_waiting() > 0 || wane__parked() > 0 || wane__calls_waiting() > 0 || wane__blocks_waiting() || wane__heap_retired();
 }
 
 static bool anything_to_do(void) {

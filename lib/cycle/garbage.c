@@ -126,7 +126,7 @@ static void visit_emptying(struct wane__visit_ops *ops, wane_slot *s, size_t n) 
         struct wane__header *h = wane__header_of(obj);
         uint32_t to = wane__table_find(h);
         bool outside = to == WANE__NO_SUSPECT || (e->c->table.suspects[to].flags & WANE__SUSPECT_GARBAGE) == 0;
-        if (unlikely(outside && e->c->r->gathering != 0 && wane__finals_full(e->c->r, h)))
+        if (unlikely(outside && ops->gathers && wane__finals_full(e->c->r, h, ops)))
             continue;
         store_relaxed(&s[i].wane__target, NULL);
         if (outside)

@@ -108,7 +108,9 @@ static bool run_waiting(struct wane__record *r, uint64_t deadline) {
 }
 
 bool wane__work(struct wane__record *r, bool silent_only) {
-    bool did = wane__grace_step() == WANE__GRACE_WAITING;
+    bool did = wane__unpark(r) > 0;
+    if (wane__grace_step() == WANE__GRACE_WAITING)
+        did = true;
     bool may_settle = wane__fences_known();
     WANE__EACH_RECORD(from) {
         if (work_for(r, from, silent_only, may_settle))
@@ -128,6 +130,7 @@ static bool batch_of(struct wane__record *r, struct wane__queue *q) {
 bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
     bool did, any = false, may_settle = wane__fences_known(), queued = r->may_run_queued;
     r->may_run_queued = true; /* who does the collector thread's work does all of it */
+    wane__unpark(r);
     wane__grace_step();
     do { /* once at least: the time may be over, and then it would be so each time */
         did = false;

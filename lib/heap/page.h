@@ -59,6 +59,7 @@ struct wane__page {
     uint16_t capacity;
     uint16_t run; /* pages; 0: a mapping of its own */
     size_t held;  /* bytes counted in wane__heap_bytes; large: heap/large.h */
+    uint8_t xparked; /* a block of it may be PARKED */
 };
 
 struct wane__arena {

@@ -26,7 +26,7 @@ size_t wane__run_due(struct wane__record *r, uint64_t deadline);
 void wane__free_due(struct wane__record *r);
 
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
-void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation);
+void wane__defer(struct wane__record *r, struct wane__header *h);
 
 /* At a birth in the slow path, of a tracked type: slows the thread down while garbage is far ahead of the collector. */
 void wane__hold_birth(struct wane__record *r);

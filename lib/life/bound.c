@@ -30,7 +30,7 @@
 
 /* An allowance ends when the bound is met again, not only when it is used up. */
 static bool over_bound(struct wane__record *r) {
-    uint64_t waits = wane__bytes_waiting(r) + wane__dead_bytes();
+    uint64_t waits = wane__bytes_waiting(r) + wane__dead_bytes() + wane__parked_bytes();
     if (waits > (uint64_t)wane__option(deferred_bytes))
         return waits > r->allowance;
     if (unlikely(r->allowance != 0))
@@ -72,20 +72,29 @@ static void hold_to_bound(struct wane__record *r, bool may_call) {
     }
     if (over_bound(r)) {
         wane__tally(r->xoverruns, 1);
-        r->allowance = wane__bytes_waiting(r) + wane__dead_bytes() + (uint64_t)wane__option(deferred_bytes) / 8;
+        r->allowance = wane__bytes_waiting(r) + wane__dead_bytes() + wane__parked_bytes() + (uint64_t)wane__option(deferred_bytes) / 8;
     } else {
         r->allowance = 0;
     }
     errno = saved;
 }
 
-/* No segment for a queue: apply until one comes free. */
-static void make_room(struct wane__record *r, const char *operation) {
-    if (r->head.nest > 0)
-        wane__fatal("%s: out of memory inside a guard, with no room left to defer a decrement", operation);
-    wane__hurry();
+/* No segment for the queue: what is safe may make room. Else the unit is parked, and goes to the library's thread. */
+static void defer_at_last(struct wane__record *r, struct wane__header *h) {
+    int saved = errno;
     help(r, false);
-    nap();
+    if (!wane__defer_unit(r, h)) {
+        wane__park(r, h);
+        wane__wake();
+    }
+    errno = saved;
+}
+
+/* Now and then. Where there is no thread that does it, what is parked comes back by those that defer. */
+static void push_on(struct wane__record *r) {
+    wane__grace_step();
+    if (unlikely(wane__parked() > 0) && load_relaxed(&wane__xasleep) == WANE__UNSTARTED)
+        wane__unpark(r);
 }
 
 /* Not beside a flush, to which they are left; but at the bound all help. */
@@ -101,15 +110,15 @@ static void settle_full(struct wane__record *r, bool may_call) {
     r->settle_next = load_relaxed(&r->kept.xtail) + (failed ? SETTLE_FROM : APPLY_EVERY);
 }
 
-void wane__defer(struct wane__record *r, struct wane__header *h, const char *operation) {
+void wane__defer(struct wane__record *r, struct wane__header *h) {
     if (load_relaxed(&h->owner) == WANE__OWNER_IMMORTAL)
         return;
-    while (unlikely(!wane__defer_unit(r, h)))
-        make_room(r, operation);
+    if (unlikely(!wane__defer_unit(r, h)))
+        defer_at_last(r, h);
     uint64_t tail = load_relaxed(&r->deferred.xtail);
     if (unlikely(tail % APPLY_EVERY == 0)) {
         if (tail % GRACE_EVERY == 0)
-            wane__grace_step();
+            push_on(r);
         if (wane__deferred_ready(r) >= APPLY_EVERY && wane__apply_deferred(r, r, false) > 0)
             settle_full(r, false);
     }

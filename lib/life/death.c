@@ -20,9 +20,6 @@ static uint64_t xwaiting_bytes;
 /* Held while those move to the list of whom destroys them: a fork finds each in one of the two. */
 static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
 
-/* In `gathering`, beside 1: a unit had to stay in its slot. */
-#define GATHERING_AGAIN 2u
-
 static void put(struct wane__link **list, struct wane__header *h) {
     struct wane__link *link = (struct wane__link *)(void *)h;
     store_relaxed(&link->next, load_relaxed(list));
@@ -105,14 +102,12 @@ static void hand_over_all(struct wane__link **list) {
     store_relaxed(list, NULL);
 }
 
-/* In the child of a fork. Those for which there is no memory wait for the next thread with the id. */
+/* In the child of a fork. */
 static void keep_finals(struct wane__record *gone) {
     uintptr_t unit;
-    gone->gathering = 0;
     while (wane__queue_length(&gone->finals) > 0 && wane__queue_copy(&gone->finals, UINT64_MAX, &unit, 1) == 1) {
-        if (!wane__keep_silently(gone, (struct wane__header *)unit))
-            return;
         wane__queue_skip(&gone->finals, 1);
+        wane__keep_silently(gone, (struct wane__header *)unit);
     }
     gone->finals_any = false;
 }
@@ -149,26 +144,15 @@ static bool may_finalize(struct wane__record *r, struct wane__header *h, bool ma
 }
 
 void wane__keep(struct wane__record *r, struct wane__header *h) {
-    while (unlikely(!wane__keep_unit(r, h))) {
-        /* Memory is out: do at once what the queue would have done later. A unit that a finalizer needs must wait. */
-        if (wane__revoke_now(r, h)) {
-            enum wane__drop result = wane__drop_unit(r, h, false, "settling");
-            if (result == WANE__DIED)
-                put(&r->xdead, h);
-            if (result != WANE__KEPT)
-                return;
-        }
-        if (r->head.nest > 0)
-            wane__fatal("out of memory inside a guard, with no room left to defer a decrement");
-        wane__hurry();
-        if (wane__bracket_wait() && load_relaxed(&h->owner) == WANE__OWNER_NONE)
-            wane__revoke_end(r, h); /* begun by whomever: the wait was one for everybody */
-    }
+    if (likely(wane__keep_unit(r, h)))
+        return;
+    wane__park(r, h);
+    wane__wake();
 }
 
 /* Whether h is kept for its finalizer, and that may run on this thread once the frame that it is in has been left. */
 static bool finalized_here_soon(const struct wane__record *r, struct wane__header *h) {
-    if (r->applies_inside || (r->callbacks == 0 && r->gathering == 0))
+    if (r->applies_inside || r->callbacks == 0)
         return false;
     uint64_t w = load_relaxed(&h->shared);
     if (!wane__word_has(w, WANE__FINAL_DUE) || (!wane__word_has(w, WANE__MERGED) && load_relaxed(&h->owner) != r->id))
@@ -193,12 +177,12 @@ static bool hand_final(struct wane__record *r, struct wane__header *h) {
     return wane__word_has(w, WANE__FINAL_DUE) && finalized_elsewhere(r, w) && wane__hand_unit(r, h);
 }
 
-bool wane__finals_full(struct wane__record *r, struct wane__header *h) {
+bool wane__finals_full(struct wane__record *r, struct wane__header *h, struct wane__visit_ops *ops) {
     if (!finalized_here_soon(r, h) || !wane__queue_ready(&r->finals))
         return false;
-    if ((r->gathering & GATHERING_AGAIN) == 0 && wane__queue_room(&r->finals))
+    if (!ops->again && wane__queue_room(&r->finals))
         return false;
-    r->gathering |= GATHERING_AGAIN; /* malloc is not asked again before there is room */
+    ops->again = true; /* malloc is not asked again before there is room */
     return true;
 }
 
@@ -245,7 +229,7 @@ static void empty_slots(struct emptying *e, wane_slot *s, size_t n) {
         void *obj = load_relaxed(&s[i].wane__target);
         if (obj == NULL)
             continue;
-        if (unlikely(e->r->gathering != 0 && wane__finals_full(e->r, wane__header_of(obj))))
+        if (unlikely(e->ops.gathers && wane__finals_full(e->r, wane__header_of(obj), &e->ops)))
             continue;
         store_relaxed(&s[i].wane__target, NULL);
         wane__let_go(e->r, wane__header_of(obj), e->may_call, "death of its referrer");
@@ -281,15 +265,15 @@ void wane__visit_slots(wane_type *t, struct wane__header *h, struct wane__visit_
 
 void wane__visit_dying(struct wane__record *r, wane_type *t, struct wane__header *h, struct wane__visit_ops *ops,
                        bool may_call) {
-    bool again;
+    ops->gathers = may_call && t->trace != NULL;
     do {
-        r->gathering = may_call && t->trace != NULL ? 1 : 0;
+        ops->again = false;
+        r->callbacks += ops->gathers; /* `trace` is one: finalizers that come due wait until it has returned */
         wane__visit_slots(t, h, ops);
-        again = (r->gathering & GATHERING_AGAIN) != 0;
-        r->gathering = 0;
+        r->callbacks -= ops->gathers;
         if (unlikely(r->finals_any && may_call))
             run_finals(r);
-    } while (unlikely(again));
+    } while (unlikely(ops->again));
 }
 
 /* Slots at fixed offsets are by far the most frequent: no call through a pointer for them. */

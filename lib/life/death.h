@@ -53,8 +53,8 @@ void wane__release(struct wane__record *r, struct wane__header *h, bool may_call
 void wane__visit_dying(struct wane__record *r, wane_type *t, struct wane__header *h, struct wane__visit_ops *ops,
                        bool may_call);
 
-/* Whether the unit of h in a slot has to stay there until finalizers have run: memory is out. While r->gathering. */
-bool wane__finals_full(struct wane__record *r, struct wane__header *h);
+/* Whether the unit of h in a slot has to stay there until finalizers have run: memory is out. While ops->gathers. */
+bool wane__finals_full(struct wane__record *r, struct wane__header *h, struct wane__visit_ops *ops);
 
 /* What a callback left undestroyed, for want of memory, waits with the rest that died in it. */
 void wane__call_left(struct wane__record *r);
@@ -87,7 +87,7 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
     wane__after_frees(r);
 }
 
-/* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out, settles it at once. */
+/* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out and that is full, parks it. */
 void wane__keep(struct wane__record *r, struct wane__header *h);
 
 /* Leaves h, which r's thread found dead, to the collector thread, and wakes that. */

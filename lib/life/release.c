@@ -59,8 +59,6 @@ static __attribute__((noinline)) void release_any(struct wane__header *h) { rele
 /* Biased to another thread, and no unit in the shared count to give up. */
 static __attribute__((noinline)) void keep_quick(struct wane__record *r, struct wane__header *h) {
     wane__keep(r, h);
-    if (unlikely(load_relaxed(&r->xdead) != NULL))
-        wane__reap(r, true); /* memory is out, and it was settled at once */
     wane__kept(r, true);
 }
 
@@ -147,7 +145,6 @@ void(wane_release_later)(void *obj) {
         wane__leave_dead(r, h);
     } else if (unlikely(!wane__hand_unit(r, h))) {
         wane__keep(r, h); /* memory is out: whoever comes first */
-        wane__reap(r, false);
     }
     wane__left(r);
 }

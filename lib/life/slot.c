@@ -22,9 +22,9 @@ static void *exchange(wane_slot *s, void *obj) {
     return old;
 }
 
-static void defer_old(struct wane__record *r, void *old, const char *operation) {
+static void defer_old(struct wane__record *r, void *old) {
     if (old != NULL)
-        wane__defer(r, wane__header_of(old), operation);
+        wane__defer(r, wane__header_of(old));
 }
 
 void wane__slot_init_slow(wane_slot *s, void *obj) {
@@ -54,7 +54,7 @@ void(wane_slot_store)(wane_slot *s, void *obj) {
         wane__take_unit_marked(r, wane__header_of(obj), "wane_slot_store");
     void *old = exchange(s, obj);
     wane__unmark(&r->head);
-    defer_old(r, old, "wane_slot_store");
+    defer_old(r, old);
 }
 
 void(wane_slot_give)(wane_slot *s, void *obj) {
@@ -64,7 +64,7 @@ void(wane_slot_give)(wane_slot *s, void *obj) {
         wane__make_candidate(wane__header_of(obj));
     void *old = exchange(s, obj);
     wane__unmark(&r->head);
-    defer_old(r, old, "wane_slot_give");
+    defer_old(r, old);
 }
 
 void *(wane_slot_swap)(wane_slot *s, void *obj) {
@@ -76,7 +76,7 @@ void *(wane_slot_swap)(wane_slot *s, void *obj) {
     if (old != NULL)
         wane__take_unit_marked(r, wane__header_of(old), "wane_slot_swap"); /* the slot's own unit is still there: it is not yet deferred */
     wane__unmark(&r->head);
-    defer_old(r, old, "wane_slot_swap");
+    defer_old(r, old);
     return old;
 }
 
@@ -99,7 +99,7 @@ bool(wane_slot_cas)(wane_slot *s, void *expected, void *desired) {
     bool done = cas_acq_rel(&s->wane__target, &found, desired); /* [order:slot] */
     wane__unmark(&r->head);
     if (done)
-        defer_old(r, expected, "wane_slot_cas");
+        defer_old(r, expected);
     else if (desired != NULL)
         wane__release(r, wane__header_of(desired), false, "wane_slot_cas");
     return done;

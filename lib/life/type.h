@@ -56,6 +56,9 @@ wane_slot *wane__extra_slots(const wane_type *t, struct wane__header *h, size_t 
 /* What a wane_visitor is inside: handed slots, n in a row. */
 struct wane__visit_ops {
     void (*slots)(struct wane__visit_ops *v, wane_slot *s, size_t n);
+    /* of those that let go, see life/death.h */
+    bool gathers; /* finalizers that come due wait in `finals` */
+    bool again;   /* a unit had to stay in its slot */
 };
 
 /* Hands all slots of an object to ops, those of `trace` inside a guard. */

@@ -189,7 +189,6 @@ static void release_record_locked(struct wane__record *r) {
     store_relaxed(&r->head.bracket, 0u);
     store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
     r->callbacks = 0;
-    r->gathering = 0;
     r->allowance = 0;
     if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
         store_relaxed(&late, late - 1);
@@ -278,7 +277,6 @@ void wane__record_fork_child(void) {
         if (r == self || load_relaxed(&r->xstate) == WANE__RECORD_FREE)
             continue;
         wane__heap_fork_child(&r->heap);
-        r->batch_busy = false;
         r->applies_inside = false;
         r->may_run_queued = false;
         store_relaxed(&r->xapplying, 0u);

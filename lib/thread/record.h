@@ -39,12 +39,10 @@ struct wane__record {
 
     /* its thread only */
     unsigned exit_rounds;    /* of thread-exit destructors seen */
-    unsigned callbacks;      /* depth of user code that the library called */
-    unsigned gathering;      /* not 0 where finalizers that come due go to `finals` though no callback runs */
+    unsigned callbacks;      /* depth of user code that the library called, `trace` at a death where more may be called included */
     bool applies_inside;     /* applies units inside a callback that began before: for all, and not for that callback */
     bool finals_any;         /* `finals` may hold something */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
-    bool batch_busy;         /* `batch` is being worked on by a frame further down the stack */
     uint64_t grown;          /* bytes added since it looked at the growth of all */
     uint64_t settle_next;    /* position in `kept`: before it is reached the thread does not look at settling again */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
@@ -54,7 +52,7 @@ struct wane__record {
     struct wane__link *xdead;  /* found dead, to be destroyed */
     struct wane__link *xouter; /* `xdead` as it was when the callback began that this thread is in */
     struct wane__link *xlater; /* what died in that callback, to be destroyed when it has returned */
-    uint32_t xbatch_n;
+    uint32_t xbatch_n; /* not 0: a frame further down the stack may be working on the batch */
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
     uint64_t xbatch_at;
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */

@@ -81,4 +81,5 @@ bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
 static pthread_mutex_t collector = PTHREAD_MUTEX_INITIALIZER;
 
 void wane__collector_lock(void) { pthread_mutex_lock(&collector); }
+bool wane__collector_trylock(void) { return pthread_mutex_trylock(&collector) == 0; }
 void wane__collector_unlock(void) { pthread_mutex_unlock(&collector); }

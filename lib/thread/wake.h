@@ -65,6 +65,7 @@ bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns);
  * Rank: above the locks of types, the registry and the heap.
  */
 void wane__collector_lock(void);
+bool wane__collector_trylock(void);
 void wane__collector_unlock(void);
 
 #endif

@@ -27,6 +27,13 @@ int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *)
     return atomic_load(&no_thread) ? EAGAIN : next(t, attr, fn, arg);
 }
 
+// Segments of queues are of such a size; what the tests need themselves is smaller.
+static atomic_bool no_memory;
+extern void *__libc_malloc(size_t size);
+void *malloc(size_t size) {
+    return size >= 4000 && atomic_load(&no_memory) ? NULL : __libc_malloc(size);
+}
+
 static size_t warnings;
 
 static void note_warning(int level, const char *line, void *unused) {
@@ -70,5 +77,258 @@ static void without_thread(void *unused) {
 
 // A thread that cannot be made is tried now and then, not at each deferral, and said once.
 TEST(no_thread_to_be_had) { check_in_child(without_thread, NULL); }
+
+// Without memory. More units than the queues have room for are parked in their objects: no call
+// waits, none ends the program, and all of them die as soon as they may.
+
+enum { MANY = 5000 };
+
+static void end_of_memory(void) {
+    CHECK_EQ_INT(wane_thread_attach(), 0);  // which needs some
+    atomic_store(&no_memory, true);
+}
+
+static struct gate in_guard = GATE_CLOSED, may_leave = GATE_CLOSED;
+
+static void *stay_in_guard(void *unused) {
+    wane_guard_enter();
+    gate_set(&in_guard, true);
+    gate_wait(&may_leave);
+    wane_guard_leave();
+    return unused;
+}
+
+static void check_all_dead(size_t dead) {
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
+    test_teardown();
+}
+
+static void give_nodes(void) {
+    static wane_slot place;
+    for (size_t i = 0; i < MANY; i++) {
+        wane_slot_give(&place, node_new(i));
+    }
+    wane_slot_clear(&place);
+}
+
+static void beside_a_guard(void *unused) {
+    pthread_t t = api_thread(stay_in_guard, unused);
+    gate_wait(&in_guard);
+    end_of_memory();
+    give_nodes();
+    CHECK_EQ_UINT(api_stats().deferred_pending, MANY);
+    CHECK_EQ_UINT(api_stats().stalls, 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), 0);
+    gate_set(&may_leave, true);
+    api_join(t);
+    check_all_dead(MANY);
+    // Again, and without a guard: the queues are as good as before.
+    for (int i = 0; i < 20; i++) {
+        give_nodes();
+    }
+    check_all_dead((size_t)21 * MANY);
+}
+
+TEST(slots_beside_a_guard) { check_in_child(beside_a_guard, NULL); }
+
+static void inside_a_guard(void *unused) {
+    (void)unused;
+    static wane_slot slots[MANY];
+    struct node *borrowed[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        wane_slot_init(&slots[i], node_new(i));
+    }
+    end_of_memory();
+    wane_guard_enter();
+    for (size_t i = 0; i < MANY; i++) {
+        borrowed[i] = wane_slot_peek(&slots[i]);
+        for (int k = 0; k < 3; k++) {  // units of one object: the first is parked, others go
+            wane_slot_store(&slots[i], borrowed[i]);
+        }
+        wane_slot_clear(&slots[i]);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        CHECK_EQ_UINT(borrowed[i]->canary, NODE_CANARY);
+        CHECK_EQ_UINT(borrowed[i]->number, i);
+    }
+    wane_guard_leave();
+    check_all_dead(MANY);
+}
+
+TEST(slots_inside_a_guard) { check_in_child(inside_a_guard, NULL); }
+
+// A finalizer, run in the middle of a batch of units, defers more than there is room for.
+static wane_slot cleared[MANY];
+static atomic_bool all_cleared;
+
+static void clear_all(void *self) {
+    (void)self;
+    end_of_memory();
+    for (size_t i = 0; i < MANY; i++) {
+        wane_slot_clear(&cleared[i]);
+    }
+    atomic_store(&all_cleared, true);
+}
+
+static wane_type clearing_type = {.name = "clears", .size = 8, .finalize = clear_all};
+
+static bool are_all_cleared(void *unused) {
+    (void)unused;
+    wane_poll();
+    return atomic_load(&all_cleared);
+}
+
+static void finalizer_defers(void *with_thread) {
+    CHECK_EQ_INT(wane_option_set("collector_thread", with_thread != NULL), 0);
+    for (size_t i = 0; i < MANY; i++) {
+        wane_slot_init(&cleared[i], node_new(i));
+    }
+    wane_slot one = WANE_SLOT_EMPTY;
+    wane_slot_init(&one, wane_new(&clearing_type));
+    wane_slot_clear(&one);
+    CHECK(test_wait_until(are_all_cleared, NULL, API_PATIENCE));
+    check_all_dead(MANY);
+}
+
+TEST(finalizer_in_a_batch) {
+    check_in_child(finalizer_defers, NULL);
+    check_in_child(finalizer_defers, &all_cleared);
+}
+
+// A destroy callback gives up more objects with finalizers than there is room for.
+struct holder {
+    void *held[MANY];
+};
+static _Atomic(size_t) finals_run;
+static void count_final(void *self) {
+    (void)self;
+    atomic_fetch_add(&finals_run, 1);
+}
+static wane_type final_type = {.name = "final", .size = 8, .finalize = count_final};
+
+static void release_held(void *self) {
+    struct holder *h = self;
+    end_of_memory();
+    for (size_t i = 0; i < MANY; i++) {
+        wane_release(h->held[i]);
+    }
+}
+static wane_type holder_type = {
+    .name = "holder", .size = sizeof(struct holder), .destroy = release_held};
+
+static struct holder *holder_new(void) {
+    struct holder *h = wane_new(&holder_type);
+    CHECK(h != NULL);
+    for (size_t i = 0; i < MANY; i++) {
+        CHECK((h->held[i] = wane_new(&final_type)) != NULL);
+    }
+    return h;
+}
+
+static void destroy_releases(void *guarded) {
+    struct holder *h = holder_new();
+    if (guarded != NULL) {
+        wane_guard_enter();
+    }
+    wane_release(h);
+    if (guarded != NULL) {
+        wane_guard_leave();
+    }
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&finals_run), MANY);
+    test_teardown();
+}
+
+TEST(destroy_with_finalizers) {
+    check_in_child(destroy_releases, NULL);
+    check_in_child(destroy_releases, &finals_run);
+}
+
+// Objects that another thread owns, several units of each, and the owner does not move.
+static struct node *owned[MANY];
+static struct gate made = GATE_CLOSED, may_end = GATE_CLOSED;
+
+static void *own_nodes(void *unused) {
+    for (size_t i = 0; i < MANY; i++) {
+        owned[i] = node_new(i);
+        wane_retain(owned[i]);
+        wane_retain(owned[i]);
+    }
+    gate_set(&made, true);
+    gate_wait(&may_end);
+    return unused;
+}
+
+static void foreign_units(void *guarded) {
+    pthread_t t = api_thread(own_nodes, NULL);
+    gate_wait(&made);
+    end_of_memory();
+    if (guarded != NULL) {
+        wane_guard_enter();
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        for (int k = 0; k < 3; k++) {
+            wane_release(owned[i]);
+        }
+    }
+    if (guarded != NULL) {
+        wane_guard_leave();
+    }
+    check_all_dead(MANY);
+    gate_set(&may_end, true);
+    api_join(t);
+}
+
+TEST(units_of_others_objects) {
+    check_in_child(foreign_units, NULL);
+    check_in_child(foreign_units, &made);
+}
+
+// What is parked at a fork is parked in both processes.
+static void fork_with_parked(void *unused) {
+    pthread_t t = api_thread(stay_in_guard, unused);
+    gate_wait(&in_guard);
+    end_of_memory();
+    give_nodes();
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child != 0) {
+        int status;
+        CHECK_EQ_INT(waitpid(child, &status, 0), child);
+        CHECK_EQ_INT(status, 0);
+        gate_set(&may_leave, true);
+        api_join(t);
+    }
+    check_all_dead(MANY);
+    if (child == 0) {
+        fflush(NULL);
+        _exit(0);
+    }
+}
+
+TEST(fork_of_what_is_parked) { check_in_child(fork_with_parked, NULL); }
+
+// Collections beside: what is parked is held, and a cycle that it lets go is garbage.
+static void parked_cycles(void *unused) {
+    pthread_t t = api_thread(stay_in_guard, unused);
+    gate_wait(&in_guard);
+    end_of_memory();
+    static wane_slot place;
+    for (size_t i = 0; i < MANY; i++) {
+        struct node *n = node_new(i);
+        wane_slot_store(&n->left, n);
+        wane_slot_give(&place, n);
+    }
+    wane_slot_clear(&place);
+    CHECK_EQ_UINT(api_stats().deferred_pending, MANY);
+    gate_set(&may_leave, true);
+    api_join(t);
+    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), MANY);
+    check_all_dead(MANY);
+}
+
+TEST(cycles_of_what_was_parked) { check_in_child(parked_cycles, NULL); }
 
 #endif

@@ -32,7 +32,7 @@ static void check_idle(void) {
     CHECK(r->xdead == NULL && r->xouter == NULL && r->xlater == NULL);
     CHECK_EQ_UINT(wane__queue_length(&r->finals), 0);
     CHECK(!r->finals_any);
-    CHECK_EQ_UINT(r->callbacks + r->gathering, 0);
+    CHECK_EQ_UINT(r->callbacks, 0);
 }
 
 void test_teardown(void) {

@@ -43,7 +43,7 @@ void test_teardown(void) {
         free(s);
         s = next;
     }
-    free(q.spare);
+    free(q.xspare);
     memset(&q, 0, sizeof q);
 }
 
@@ -92,13 +92,13 @@ TEST(made_at_first_use) {
     CHECK_EQ_UINT(wane__queue_length(&q), 0);
     CHECK_EQ_UINT(copy(UINT64_MAX, 10), 0);
     CHECK(wane__queue_ready(&q));
-    struct wane__segment *first = q.tail_segment, *spare = q.spare;
+    struct wane__segment *first = q.tail_segment, *spare = q.xspare;
     CHECK(first != NULL && spare != NULL && first != spare);
     CHECK_EQ_UINT(copy(UINT64_MAX, 10), 0);
     push(3);
     CHECK(wane__queue_ready(&q));
     CHECK_EQ_PTR(q.tail_segment, first);
-    CHECK_EQ_PTR(q.spare, spare);
+    CHECK_EQ_PTR(q.xspare, spare);
     copy_all();
 }
 
@@ -225,23 +225,23 @@ TEST(memory_of_segments) {
 /* Room is in the last segment or in a spare one, which is made when there is neither. */
 TEST(room) {
     setup();
-    free(q.spare);
-    q.spare = NULL;
+    free(q.xspare);
+    q.xspare = NULL;
     CHECK(wane__queue_room(&q));
-    CHECK_EQ_PTR(q.spare, NULL);
+    CHECK_EQ_PTR(q.xspare, NULL);
     push(SEGMENT - 1);
     CHECK(wane__queue_room(&q));
-    CHECK_EQ_PTR(q.spare, NULL);
+    CHECK_EQ_PTR(q.xspare, NULL);
     push(1);
     CHECK(wane__queue_room(&q));
-    CHECK(q.spare != NULL);
-    struct wane__segment *spare = q.spare;
+    CHECK(q.xspare != NULL);
+    struct wane__segment *spare = q.xspare;
     CHECK(wane__queue_room(&q));
-    CHECK_EQ_PTR(q.spare, spare);
-    free(q.spare);
-    q.spare = NULL;
+    CHECK_EQ_PTR(q.xspare, spare);
+    free(q.xspare);
+    q.xspare = NULL;
     push(1); /* needs a new segment, and sees that a spare one is there the next time */
-    CHECK(q.spare != NULL);
+    CHECK(q.xspare != NULL);
     copy_all();
 }
 
@@ -276,13 +276,13 @@ static void without_memory(void *unused) {
     push(10);
     CHECK(wane__queue_room(&q));
     push(SEGMENT); /* by the spare */
-    CHECK_EQ_PTR(q.spare, NULL);
+    CHECK_EQ_PTR(q.xspare, NULL);
     CHECK(!wane__queue_room(&q));
     CHECK(!wane__queue_push(&q, 1));
     CHECK(!wane__queue_push(&q, 2));
     static struct wane__queue other;
     CHECK(!wane__queue_ready(&other));
-    CHECK(other.tail_segment == NULL && other.head_segment == NULL && other.spare == NULL);
+    CHECK(other.tail_segment == NULL && other.head_segment == NULL && other.xspare == NULL);
     CHECK_EQ_INT(errno, 77);
     CHECK_EQ_UINT(wane__queue_length(&q), pushed);
     struct hoard *next = all->next;
@@ -303,6 +303,38 @@ TEST(out_of_memory) {
     if (TEST_TSAN || TEST_ASAN)
         SKIP("a sanitizer's malloc does not fail");
     check_in_child(without_memory, NULL);
+}
+
+/* However long malloc fails: what is taken makes room again, and a segment of words always fits. */
+static void long_without_memory(void *unused) {
+    (void)unused;
+    setup();
+    struct hoard *all = hoard_all();
+    if (all == NULL)
+        return;
+    test_rng r = test_rng_make(0);
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t before = pushed;
+        while (wane__queue_push(&q, word_at(pushed)))
+            pushed++;
+        if (pushed - taken < least)
+            least = pushed - taken;
+        CHECK(pushed > before || taken < before);
+        (void)copy(UINT64_MAX, MAX);
+        skip(copy(UINT64_MAX, 1 + test_below(&r, 2 * SEGMENT)));
+        if (test_below(&r, 4) == 0)
+            copy_all();
+    }
+    CHECK(least >= SEGMENT);
+    copy_all();
+    CHECK(wane__queue_room(&q));
+}
+
+TEST(room_comes_back) {
+    if (TEST_TSAN || TEST_ASAN)
+        SKIP("a sanitizer's malloc does not fail");
+    check_in_child(long_without_memory, NULL);
 }
 
 enum { CONSUMERS = 2 };

@@ -101,7 +101,6 @@ TEST(the_end_of_a_thread) {
     worker_run(&w, guard_enter, NULL);
     worker_run(&w, bracket_enter, NULL);
     r->allowance = 5;
-    r->gathering = 5;
     CHECK(load_relaxed(&r->head.guard) != 0);
     CHECK(load_relaxed(&r->head.bracket) != 0);
     worker_stop(&w);
@@ -110,7 +109,6 @@ TEST(the_end_of_a_thread) {
     CHECK_EQ_UINT(r->head.bracket, 0);
     CHECK_EQ_UINT(r->head.nest, 0);
     CHECK_EQ_UINT(r->allowance, 0);
-    CHECK_EQ_UINT(r->gathering, 0);
     CHECK_EQ_PTR(wane__record_at(r->id), r);
     worker_start(&w);
     CHECK_EQ_PTR(w.record, r);
