@@ -5,8 +5,19 @@
  *
  * Two bits a page, guarded by one lock that is held for some bit operations: free, and warm (free, with memory behind
  * it). A page's state for the walker is stored by whoever has the page: with release by the thread that took it and
- * set it up; as free, by the background thread, when its content is zero again. Arenas stay reserved for good; a
- * mapping of its own goes with its object.
+ * set it up; as free, by the background thread, when its content is zero again.
+ *
+ * A run is searched from the first arena on. Beside the table of arenas stands a byte for each: no run of free pages in it
+ * is longer. It is set right when a search in vain has shown it to be too large, and goes up with the run that a freed page
+ * is in; so an arena is looked through in vain once for what was freed in it, and passed over by its byte else.
+ *
+ * An arena that is empty, without memory, for the trim delay is unmapped, but for one, and one more for eight that
+ * are in use: so a program that swings does not map each time. Only the background thread unmaps, under the
+ * collector's lock, so no walk is under way. Who else reads what stands at an arena's start comes from a page that is not
+ * free: a block that it frees or counts, a token that is out, a run in hand. A page becomes free after a bracket wait, with
+ * its token at home (heap/tend.c), so nobody is left who came by it before. The collection that will look at an entry later
+ * has noted it (`xnoted`). The map lock decides against who takes a page: it clears the page's bit under it, or does not
+ * find the arena any more.
  */
 #include "heap/arena.h"
 
@@ -25,9 +36,12 @@ static struct wane__arena *xarenas[ARENAS_MAX]; /* written under lock; walked wi
 static uint32_t xarena_count;                   /* written under lock */
 static struct wane__arena *xmappings;           /* written under lock; the walker follows it under the collector's */
 static unsigned first_free, first_warm;         /* guarded by lock: arenas before have none */
+static uint8_t longest[ARENAS_MAX];             /* guarded by lock: no free run is longer; at most WANE__RUN_MAX */
 static size_t xwarm_pages;                      /* written under lock */
 static size_t xused_pages;                      /* written under lock; mappings of their own not included */
 static size_t xbytes;
+
+size_t wane__arena_xlooks; /* guarded by lock */
 
 static bool bit(const uint64_t *map, unsigned i) { return map[i / 64] >> (i % 64) & 1; }
 
@@ -53,6 +67,7 @@ static void take_locked(struct wane__arena *arena, unsigned begin, unsigned run)
         }
     }
     arena->free_count -= run;
+    arena->empty_since = 0;
     store_relaxed(&xused_pages, xused_pages + run);
     add_relaxed(&xbytes, cold << WANE__PAGE_SHIFT);
 }
@@ -67,15 +82,17 @@ static void free_locked(struct wane__arena *arena, unsigned i, bool warm) {
     }
 }
 
-/* Hints go down with every page that becomes free. */
-static void lower_hints_locked(const struct wane__arena *arena) {
-    unsigned n = load_relaxed(&xarena_count);
-    for (unsigned i = 0; i < n && (i < first_free || i < first_warm); i++) {
-        if (xarenas[i] == arena) {
-            first_free = i < first_free ? i : first_free;
-            first_warm = i < first_warm && arena->warm_count > 0 ? i : first_warm;
-        }
-    }
+/* The pages from begin up to end became free. */
+static void lower_hints_locked(const struct wane__arena *arena, unsigned begin, unsigned end) {
+    unsigned a = arena->number;
+    first_free = a < first_free ? a : first_free;
+    first_warm = a < first_warm && arena->warm_count > 0 ? a : first_warm;
+    while (begin > WANE__ARENA_FIRST && end - begin < WANE__RUN_MAX && bit(arena->free, begin - 1))
+        begin--;
+    while (end < WANE__ARENA_PAGES && end - begin < WANE__RUN_MAX && bit(arena->free, end))
+        end++;
+    unsigned run = end - begin < WANE__RUN_MAX ? end - begin : WANE__RUN_MAX;
+    longest[a] = run > longest[a] ? (uint8_t)run : longest[a];
 }
 
 /* The first run of that many set bits; 0 if there is none. */
@@ -120,17 +137,19 @@ static struct wane__page *find_locked(unsigned run) {
     if (page != NULL)
         return page;
     unsigned n = load_relaxed(&xarena_count);
-    while (first_free < n && xarenas[first_free]->free_count == 0)
+    while (first_free < n && longest[first_free] == 0)
         first_free++;
     for (unsigned a = first_free; a < n; a++) {
-        struct wane__arena *arena = xarenas[a];
-        if (arena->free_count < run)
+        if (longest[a] < run)
             continue;
+        struct wane__arena *arena = xarenas[a];
         unsigned i = run == 1 ? find_bit(arena->free) : find_run(arena->free, run);
+        wane__arena_xlooks++;
         if (i != 0) {
             take_locked(arena, i, run);
             return &arena->pages[i];
         }
+        longest[a] = (uint8_t)(run - 1);
     }
     return NULL;
 }
@@ -148,6 +167,8 @@ static bool grow(void) {
     unsigned n = load_relaxed(&xarena_count);
     bool fits = n < ARENAS_MAX;
     if (fits) {
+        arena->number = n;
+        longest[n] = WANE__RUN_MAX;
         xarenas[n] = arena;
         store_release(&xarena_count, n + 1); /* [order:arena] */
     }
@@ -257,7 +278,7 @@ void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
     pthread_mutex_lock(&lock);
     store_relaxed(&xused_pages, xused_pages - 1);
     free_locked(arena, i, true);
-    lower_hints_locked(arena);
+    lower_hints_locked(arena, i, i + 1);
     pthread_mutex_unlock(&lock);
 }
 
@@ -297,25 +318,82 @@ static void discard(struct wane__arena *arena, unsigned begin, unsigned end) {
     }
     if (gone)
         sub_relaxed(&xbytes, size);
-    lower_hints_locked(arena);
+    lower_hints_locked(arena, begin, end);
     pthread_mutex_unlock(&lock);
 }
 
-void wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns) {
-    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
-    for (unsigned a = 0; a < n; a++) {
-        struct wane__arena *arena = xarenas[a];
-        claim_old(arena, now_ns, delay_ns);
-        for (unsigned i = find_bit(arena->going); i != 0; i = find_bit(arena->going)) {
-            unsigned end = i;
-            while (end < WANE__ARENA_PAGES && bit(arena->going, end))
-                end++;
-            discard(arena, i, end);
-        }
+static void discard_going(struct wane__arena *arena) {
+    for (unsigned i = find_bit(arena->going); i != 0; i = find_bit(arena->going)) {
+        unsigned end = i;
+        while (end < WANE__ARENA_PAGES && bit(arena->going, end))
+            end++;
+        discard(arena, i, end);
     }
 }
 
-bool wane__arena_has_warm(void) { return load_relaxed(&xwarm_pages) != 0; }
+static bool is_empty_locked(const struct wane__arena *arena) {
+    return arena->free_count == WANE__ARENA_PAGES - WANE__ARENA_FIRST && arena->warm_count == 0;
+}
+
+static void unlink_locked(const struct wane__arena *arena) {
+    unsigned a = arena->number, n = load_relaxed(&xarena_count) - 1;
+    first_free -= first_free > a;
+    first_warm -= first_warm > a;
+    for (; a < n; a++) {
+        xarenas[a] = xarenas[a + 1];
+        xarenas[a]->number = a;
+        longest[a] = longest[a + 1];
+    }
+    store_relaxed(&xarena_count, n);
+}
+
+/* Whether it is empty, and since when. */
+static bool note_empty(struct wane__arena *arena, uint64_t now_ns) {
+    pthread_mutex_lock(&lock);
+    bool empty = is_empty_locked(arena);
+    if (empty && (arena->empty_since == 0 || arena->empty_since > now_ns))
+        arena->empty_since = now_ns;
+    pthread_mutex_unlock(&lock);
+    return empty;
+}
+
+/* True: the arena is empty long enough, and nobody's any more. */
+static bool take_empty(struct wane__arena *arena, uint64_t now_ns, uint64_t delay_ns) {
+    pthread_mutex_lock(&lock);
+    bool empty = is_empty_locked(arena) && now_ns - arena->empty_since >= delay_ns &&
+                 load_acquire(&arena->xnoted) == 0; /* [order:noted] */
+    if (empty)
+        unlink_locked(arena);
+    pthread_mutex_unlock(&lock);
+    return empty;
+}
+
+/* From the last one on: births are in the first ones. True: some are left that are to go. */
+static bool unmap_empty(uint64_t now_ns, uint64_t delay_ns, bool all) {
+    unsigned n = load_acquire(&xarena_count), left = 0; /* [order:arena] */
+    for (unsigned a = 0; a < n; a++)
+        left += note_empty(xarenas[a], now_ns);
+    unsigned keep = all ? 0 : 1 + (n - left) / 8;
+    for (unsigned a = n; a-- > 0 && left > keep;) {
+        struct wane__arena *arena = xarenas[a];
+        if (!take_empty(arena, now_ns, delay_ns))
+            continue;
+        wane__lsan_root_remove(arena, WANE__ARENA_SIZE);
+        wane__map_release(arena, WANE__ARENA_SIZE);
+        left--;
+    }
+    return left > keep;
+}
+
+bool wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns, bool all) {
+    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
+    for (unsigned a = 0; a < n; a++) {
+        claim_old(xarenas[a], now_ns, delay_ns);
+        discard_going(xarenas[a]);
+    }
+    bool waits = unmap_empty(now_ns, delay_ns, all);
+    return waits || load_relaxed(&xwarm_pages) != 0;
+}
 
 size_t wane__arena_pages_used(void) { return load_relaxed(&xused_pages); }
 

@@ -29,10 +29,14 @@ void wane__arena_publish(struct wane__page *page, uint8_t state);
  */
 void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep);
 
-/* Background: returns memory of pages given without `keep`, and of those that are warm for delay_ns. */
-void wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns);
+/*
+ * Background: returns memory of pages given without `keep`, and of those that are warm for delay_ns; unmaps arenas that
+ * are empty for delay_ns but for some, or all that are empty. True: something is left for when the delay is over.
+ */
+bool wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns, bool all);
 
-bool wane__arena_has_warm(void);
+/* How often an arena was looked through for a run of pages. For tests. */
+extern size_t wane__arena_xlooks;
 
 /* Pages that hold blocks, or did and were not given back. Any thread. */
 size_t wane__arena_pages_used(void);

@@ -72,6 +72,8 @@ struct wane__arena {
     uint64_t free[WANE__ARENA_PAGES / 64];
     uint64_t warm[WANE__ARENA_PAGES / 64]; /* of those: with memory behind */
     unsigned free_count, warm_count;
+    unsigned number;      /* its place among the arenas */
+    uint64_t empty_since; /* since when it was seen empty: nanoseconds; 0: it was not */
     struct wane__arena *next, *prev; /* mappings of their own; x: the walker follows `next` */
 
     /* Under the collector's lock. */

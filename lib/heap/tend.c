@@ -78,7 +78,8 @@ static void give_going(uint64_t now_ns, bool keep) {
     }
 }
 
-static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
+/* True: the arenas have something that waits for the delay. */
+static bool run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
     (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
     pass_tokens();
     wane__silent_take(now_ns, delay_ns, all);
@@ -91,26 +92,26 @@ static void run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64
         wane__pause();
         give_going(now_ns, pressure && !all);
     }
-    wane__arena_sweep(now_ns, delay_ns);
+    return wane__arena_sweep(now_ns, delay_ns, all);
 }
 
 bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns) {
     if (load_relaxed(&wane__heap_xnoted))
         return true;
-    run(waiter, arg, now_ns, trim_delay_ns, false);
+    bool waits = run(waiter, arg, now_ns, trim_delay_ns, false);
     store_seq_cst(&xwatching, 0u); /* [order:watch] before the heaps are looked at again */
     bool news = wane__silent_news();
     if (news)
         store_relaxed(&xwatching, 1u);
     bool left = wane__orphan_has_empty(), dead = wane__large_any_dead();
-    return news || left || dead || going != NULL || wane__arena_has_warm() || wane__heap_retired();
+    return news || left || dead || going != NULL || waits || wane__heap_retired();
 }
 
 size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
     if (load_relaxed(&wane__heap_xnoted))
         return 0;
     size_t before = wane__heap_bytes();
-    run(waiter, arg, UINT64_MAX, 0, true);
+    (void)run(waiter, arg, UINT64_MAX, 0, true);
     (void)wane__orphan_has_empty();
     (void)wane__large_any_dead();
     size_t after = wane__heap_bytes();

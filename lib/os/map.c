@@ -12,20 +12,25 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static void *map(size_t size) {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static void *map(void *at, size_t size) {
+    void *p = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
 static void *reserve(size_t size, size_t align) {
     /* The kernel places mappings side by side, so once one is aligned the next of that size often is. */
-    char *p = map(size);
+    char *p = map(NULL, size);
+    if (p == NULL || ((uintptr_t)p & (align - 1)) == 0)
+        return p;
+    munmap(p, size);
+    /* Below it may be room too; and there may not be enough for what is cut off in the end. */
+    p = map((void *)((uintptr_t)p & ~(align - 1)), size);
     if (p == NULL || ((uintptr_t)p & (align - 1)) == 0)
         return p;
     munmap(p, size);
     if (size + align < size)
         return NULL;
-    p = map(size + align);
+    p = map(NULL, size + align);
     if (p == NULL)
         return NULL;
     size_t before = -(uintptr_t)p & (align - 1);
