@@ -63,7 +63,6 @@ static bool wait_for_grace(const struct flush *f) {
             return true;
         if (late(f))
             return false;
-        wane__record_reap_late(); /* one of them may have ended inside a guard */
         if (!wane__work(f->r, false))
             nap();
         else if (wane__grace_ended() <= begun)

@@ -29,7 +29,20 @@ static bool xstarted;
 
 bool wane__started(void) { return load_relaxed(&xstarted); }
 
+/*
+ * Held for a start and for a fork: in a fork that was not prepared for, since there was nothing, there is nothing either. But a
+ * handler of the program's may make the first call of all.
+ */
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static bool prepared; /* for the fork: there was something to prepare for */
+static __thread bool forking __attribute__((tls_model("initial-exec")));
+
 static void fork_prepare(void) {
+    pthread_mutex_lock(&starting);
+    forking = true;
+    prepared = wane__started();
+    if (!prepared)
+        return;
     wane__collector_lock();
     wane__collect_fork_prepare();
     wane__death_fork_prepare();
@@ -41,7 +54,7 @@ static void fork_prepare(void) {
     wane__background_fork_prepare();
 }
 
-static void fork_parent(void) {
+static void parent(void) {
     wane__background_fork_parent();
     wane__heap_fork_parent();
     wane__grace_fork_parent();
@@ -53,7 +66,7 @@ static void fork_parent(void) {
     wane__collector_unlock();
 }
 
-static void fork_child(void) {
+static void child(void) {
     struct wane__record *self = wane__record_self();
     wane__grace_fork_child(self != NULL ? self->id : 0);
     wane__record_fork_child();
@@ -71,15 +84,41 @@ static void fork_child(void) {
     wane__death_fork_child(self);
 }
 
+static void fork_over(void) {
+    forking = false;
+    pthread_mutex_unlock(&starting);
+}
+
+static void fork_parent(void) {
+    if (prepared)
+        parent();
+    fork_over();
+}
+
+static void fork_child(void) {
+    if (prepared)
+        child();
+    fork_over();
+}
+
+/*
+ * When the library is loaded, not at its first call: handlers that the program registered before would be called while all
+ * of the library's locks are held, and could not use it.
+ */
+__attribute__((constructor)) static void at_fork(void) { pthread_atfork(fork_prepare, fork_parent, fork_child); }
+
 /* Before static destructors run, as far as the order of atexit allows: no callback meets a destroyed object. */
 static void park(void) { wane__background_stop(PARK_LIMIT_NS); }
 
 void wane__start(void) {
+    if (!forking)
+        pthread_mutex_lock(&starting);
     wane__options_read_environment();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
     wane__page_type_name = wane__name_of;
     wane__background_init();
-    pthread_atfork(fork_prepare, fork_parent, fork_child);
     atexit(park);
     store_release(&xstarted, true);
+    if (!forking)
+        pthread_mutex_unlock(&starting);
 }

@@ -3,6 +3,15 @@
 /*
  * cycle/background.c: the collector thread's life: started at the first need, napping between rounds while there is
  * work, asleep without limit when there is none, stopped at the end, started again in the child of a fork.
+ *
+ * It ends by itself when no thread is attached any more and nothing is left to do: a process ends with its last thread, and
+ * this one must not be that. The next need starts another. What decides is xstate, written under `lock`: from RUNNING to
+ * NONE by the thread that ends, to RUNNING by whoever starts one. The thread first gives its record back, announces its end
+ * (xasleep is ENDED), makes a heavy barrier, takes the lock and looks at everything once more; who adds work stores
+ * it, loads xasleep, and if that says so takes the lock, too. As before a sleep, either the thread sees the work, or the
+ * adder sees the announcement; and then the adder comes to the lock before the decision, and the thread sees the work under
+ * it, or after, and starts another thread. A thread that attaches counts as work, so there is a collector thread whenever
+ * somebody is attached, once it was needed (tests/model/end.pml).
  */
 #include "cycle/background.h"
 
@@ -34,10 +43,19 @@ static uint32_t xstate = NONE;
 #define RETRY_LEAST_NS 10000000
 #define RETRY_MOST_NS 1000000000
 static uint64_t xretry_at, xretry_pause; /* in the coarse clock's time; pause: 0 since the thread began */
-static bool more_to_give_back; /* collector thread only */
 static uint64_t xcpu_before;   /* of threads that ended */
 static clockid_t xcpu_clock;   /* of the one that runs, if xcpu_running */
+static uint64_t xcpu_from;     /* and what it had used when it began to be the collector thread */
 static bool xcpu_running;
+
+/* Collector thread only. */
+static bool lent;              /* it is a thread of the program's, and does not end by itself */
+static bool more_to_give_back;
+static unsigned quiet;         /* rounds in a row without work */
+static bool looked_last;       /* at candidates, since nobody is attached; */
+static uint32_t looked_ends;   /* when there had been so many detachments */
+static uint32_t ends_seen;     /* detachments, at the last sleep */
+static int64_t ends_pause;     /* 0: from the start */
 
 static bool queues_hold_anything(void) {
     WANE__EACH_RECORD(r) {
@@ -51,7 +69,14 @@ static bool anything_to_do(void) {
     return load_acquire(&xstate) != RUNNING || queues_hold_anything() || wane__growth_due();
 }
 
-static bool anything_or_candidates(void) { return anything_to_do() || wane__age_delay() >= 0; }
+static bool nobody_left(void) { return !lent && wane__record_count() == 0; /* [order:ends] */ }
+
+static bool anything_or_end(void) { return anything_to_do() || nobody_left(); }
+
+/* What a sleep without limit has to be woken for. */
+static bool anything_at_all(void) {
+    return anything_or_end() || wane__record_ends() != ends_seen || wane__age_delay() >= 0;
+}
 
 /* An idle process uses less than a fiftieth of a processor, over so long. */
 #define IDLE_SPAN_NS 100000000
@@ -76,25 +101,66 @@ static int64_t candidates_delay(void) {
     return delay > IDLE_SPAN_NS ? IDLE_SPAN_NS : delay;
 }
 
-/* A wake ends the quiet: a program that makes tracked objects wakes us at each sleep, and for both that costs a system call. */
-static void rest(bool did) {
-    static unsigned quiet; /* collector thread only */
+/*
+ * A thread that attached too late in its exit is not told of its end, and would keep this thread and so the process. The last
+ * detachment that was told may have come before: after each, those that are left are looked after a few times.
+ */
+#define ENDS_FIRST_NS 10000000
+#define ENDS_LAST_NS 10240000000
+
+/* How long the thread may sleep for the sake of those; -1: without limit. */
+static int64_t ends_delay(void) {
+    uint32_t ends = wane__record_ends();
+    if (ends != ends_seen)
+        ends_pause = 0;
+    ends_seen = ends;
+    if (ends_pause >= ENDS_LAST_NS)
+        return -1;
+    ends_pause = ends_pause == 0 ? ENDS_FIRST_NS : ends_pause * 4;
+    return ends_pause;
+}
+
+/* delay: -1: no limit. */
+static void sleep_for(int64_t delay) {
+    int64_t ends = ends_delay();
+    bool idle = delay < 0, for_ends = ends >= 0 && (idle || ends < delay);
+    if (wane__sleep(idle ? anything_at_all : anything_or_end, for_ends ? ends : delay, idle))
+        quiet = 0;
+    else if (for_ends)
+        wane__record_reap();
+}
+
+/* Nobody is attached: candidates are looked at once, in the next round, and then memory is given back. Returns whether that is all. */
+static bool last_things_done(void) {
+    uint32_t ends = wane__record_ends();
+    bool looked = looked_last && looked_ends == ends;
+    looked_last = true;
+    looked_ends = ends;
+    if (!looked && wane__idle_now())
+        return false;
+    wane__give_back(true, &more_to_give_back);
+    return true;
+}
+
+/*
+ * False: there is nothing left to do, and nobody attached who could bring more. A wake ends the quiet: a program that makes
+ * tracked objects wakes us at each sleep, and for both that costs a system call.
+ */
+static bool rest(bool did) {
     int64_t delay = wane__option(trim_delay_ms) * 1000000;
     if (did || queues_hold_anything() || wane__growth_due()) {
         quiet = 0;
         wane__nap(did ? NAP_SHORT_NS : NAP_LONG_NS);
     } else if (quiet++ < QUIET_ROUNDS) {
         wane__nap(NAP_LONG_NS);
-    } else if (more_to_give_back) {
-        if (wane__sleep(anything_to_do, delay > NAP_LONG_NS ? delay : NAP_LONG_NS))
-            quiet = 0;
+    } else if (nobody_left()) {
+        return !last_things_done();
     } else {
-        delay = candidates_delay();
-        if (delay == 0)
-            return;
-        if (wane__sleep(delay < 0 ? anything_or_candidates : anything_to_do, delay))
-            quiet = 0;
+        delay = more_to_give_back ? delay : candidates_delay();
+        if (delay != 0 || more_to_give_back)
+            sleep_for(more_to_give_back && delay < NAP_LONG_NS ? NAP_LONG_NS : delay);
     }
+    return true;
 }
 
 static void ended_in_callback(void *unused) {
@@ -117,6 +183,22 @@ static bool is_put_off(void) {
     return load_relaxed(&xretry_pause) != 0 && wane__clock(CLOCK_MONOTONIC_COARSE) < load_relaxed(&xretry_at);
 }
 
+static void count_cpu(void) {
+    clockid_t clock;
+    if (pthread_getcpuclockid(pthread_self(), &clock) != 0)
+        return;
+    store_relaxed(&xcpu_clock, clock);
+    store_relaxed(&xcpu_from, wane__clock(clock));
+    store_release(&xcpu_running, true);
+}
+
+static void count_cpu_no_more(void) {
+    if (!load_relaxed(&xcpu_running))
+        return;
+    store_release(&xcpu_running, false);
+    add_relaxed(&xcpu_before, wane__clock(CLOCK_THREAD_CPUTIME_ID) - load_relaxed(&xcpu_from));
+}
+
 /* The record of the collector for the calling thread; NULL: memory is out, to be tried again at the next need. */
 static struct wane__record *begin(void) {
     struct wane__record *r = wane__record_adopt_collector();
@@ -130,45 +212,65 @@ static struct wane__record *begin(void) {
     }
     store_relaxed(&xretry_pause, (uint64_t)0);
     r->may_run_queued = true;
-    clockid_t clock;
-    if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
-        store_relaxed(&xcpu_clock, clock);
-        store_release(&xcpu_running, true);
-    }
+    quiet = 0;
+    looked_last = false;
+    ends_pause = 0;
+    count_cpu();
     return r;
 }
 
-static void go_on(struct wane__record *r) {
-    pthread_cleanup_push(ended_in_callback, NULL);
-    while (load_acquire(&xstate) == RUNNING) {
+/* Until the thread is stopped, or has nothing left to do. */
+static void do_rounds(struct wane__record *r) {
+    bool more = true;
+    while (more && load_acquire(&xstate) == RUNNING) {
         bool did = wane__work(r, true);
         if (wane__collect_if_due(r))
             did = true;
         wane__give_back(false, &more_to_give_back);
-        wane__record_reap_late();
         if (load_acquire(&xstate) == RUNNING && !(did && wane__work_left(r)))
-            rest(did);
+            more = rest(did);
     }
-    pthread_cleanup_pop(0);
-    store_relaxed(&wane__xtracked_limit, INT64_MAX);
 }
 
-static void over(uint64_t cpu) {
-    store_release(&xcpu_running, false);
-    add_relaxed(&xcpu_before, cpu);
-    store_seq_cst(&xstate, (uint32_t)STOPPED);
-    wane__futex_wake(&xstate, 1 << 30);
+/* Ends without the record. */
+static void go_on(struct wane__record *r) {
+    pthread_cleanup_push(ended_in_callback, NULL);
+    do_rounds(r);
+    pthread_cleanup_pop(0);
+    store_relaxed(&wane__xtracked_limit, INT64_MAX);
+    wane__record_detach(r);
+    count_cpu_no_more();
+}
+
+/* Whether the thread, whose record is given back by now, ends: see the head. */
+static bool is_over(void) {
+    store_seq_cst(&wane__xasleep, (uint32_t)WANE__ENDED); /* [order:ends] */
+    wane__heavy();
+    wane__pause(); /* somebody finds the thread RUNNING, and no more of it than that */
+    pthread_mutex_lock(&lock);
+    bool stopped = load_relaxed(&xstate) != RUNNING;
+    bool over = stopped || (nobody_left() && wane__record_ends() == looked_ends && !anything_to_do());
+    if (over)
+        store_seq_cst(&xstate, (uint32_t)(stopped ? STOPPED : NONE));
+    if (stopped || !over)
+        store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
+    pthread_mutex_unlock(&lock);
+    if (stopped)
+        wane__futex_wake(&xstate, 1 << 30);
+    return over;
 }
 
 static void *run(void *arg) {
     (void)arg;
     pthread_setname_np(pthread_self(), "wane-gc");
-    struct wane__record *r = begin();
-    if (r == NULL)
-        return NULL;
-    go_on(r);
-    wane__record_detach(r);
-    over(wane__clock(CLOCK_THREAD_CPUTIME_ID));
+    struct wane__record *r;
+    lent = false;
+    do {
+        r = begin();
+        if (r == NULL)
+            return NULL;
+        go_on(r);
+    } while (!is_over());
     return NULL;
 }
 
@@ -186,13 +288,12 @@ int wane__background_lend(void) {
     if (state != NONE)
         return -EBUSY;
     wane__record_detach(wane__record_self());
-    uint64_t before = wane__clock(CLOCK_THREAD_CPUTIME_ID);
     struct wane__record *r = begin();
     if (r == NULL)
         return -ENOMEM;
+    lent = true;
     go_on(r);
-    wane__record_detach(r);
-    over(wane__clock(CLOCK_THREAD_CPUTIME_ID) - before);
+    (void)is_over();
     return 0;
 }
 
@@ -213,8 +314,9 @@ static bool create(void) {
 
 /* Called by whoever adds work while no thread runs. Never inside a bracket. */
 static void start(void) {
-    if (wane__option(collector_thread) == 0 || load_relaxed(&xstate) != NONE || is_put_off())
-        return;
+    uint32_t state = load_relaxed(&xstate);
+    if (wane__option(collector_thread) == 0 || state == STOPPING || state == STOPPED || is_put_off())
+        return; /* but if it is RUNNING the thread may be about to end, and the lock tells */
     pthread_mutex_lock(&lock);
     if (load_relaxed(&xstate) == NONE) {
         store_seq_cst(&xstate, (uint32_t)RUNNING);
@@ -231,7 +333,7 @@ static void start(void) {
 /* Perhaps inside a bracket, where a thread may be woken but not made: that is left to the end of the bracket. */
 static void on_retired(void) {
     struct wane__record *r = wane__record_self();
-    if (load_relaxed(&wane__xasleep) == WANE__UNSTARTED && r != NULL && load_relaxed(&r->head.bracket) != 0)
+    if (load_relaxed(&wane__xasleep) >= WANE__UNSTARTED && r != NULL && load_relaxed(&r->head.bracket) != 0)
         r->heap.news = true;
     else
         wane__wake();
@@ -266,7 +368,10 @@ void wane__background_stop(int64_t limit_ns) {
 
 uint64_t wane__background_cpu(void) {
     uint64_t cpu = load_relaxed(&xcpu_before);
-    return load_acquire(&xcpu_running) ? cpu + wane__clock(load_relaxed(&xcpu_clock)) : cpu;
+    if (!load_acquire(&xcpu_running))
+        return cpu;
+    uint64_t now = wane__clock(load_relaxed(&xcpu_clock)), from = load_relaxed(&xcpu_from);
+    return now > from ? cpu + now - from : cpu; /* the clock of a thread that has ended reads 0 */
 }
 
 void wane__background_fork_prepare(void) {

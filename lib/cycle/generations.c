@@ -351,6 +351,13 @@ int64_t wane__idle_delay(void) {
     return first - now < (uint64_t)delay ? (int64_t)(first - now) : delay;
 }
 
+bool wane__idle_now(void) {
+    if (wane__age_delay() < 0)
+        return false;
+    idle_is_due = true;
+    return true;
+}
+
 /* Under the claim, as what it asks for. */
 static bool due_by_idleness(struct wane__scope *ret) {
     if (!idle_is_due)

@@ -22,6 +22,9 @@ int64_t wane__age_delay(void);
 /* The same in a process that is idle; 0: the next call of collect_if_due looks at all candidates. */
 int64_t wane__idle_delay(void);
 
+/* The same by order of the collector thread, however busy the process is. False: there are none. */
+bool wane__idle_now(void);
+
 /*
  * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or one for the candidates that
  * there are. Returns 1 if a further call would find something to do, 0 if not or when another thread collects, -ENOMEM when the collection

@@ -155,7 +155,6 @@ bool wane__await_grace(struct wane__collection *c) {
         wane__grace_step();
     while (wane__grace_ended() <= c->grace) {
         wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
-        wane__record_reap_late();
         wane__grace_step();
         if (wane__grace_ended() > c->grace)
             break;

@@ -25,6 +25,7 @@ static uint32_t xlock;
 static bool waiting;
 static uint64_t target;
 static struct wane__link *noted_calls, *noted_blocks;
+static uint64_t reap_at, reap_pause; /* when those that hold the period up are looked after: 0, not yet known */
 
 static uint64_t xbegun, xended;
 static bool xwanted; /* by somebody who has nothing in a queue */
@@ -67,6 +68,7 @@ static void begin(void) {
     noted_calls = wane__stack_take(&new_calls);
     noted_blocks = wane__stack_take(&new_blocks);
     store_relaxed(&xblocks_noted, noted_blocks != NULL);
+    reap_at = 0;
     target = (__atomic_add_fetch(&wane__epoch, 1, __ATOMIC_ACQ_REL)) & ~WANE__EPOCH_FENCES; /* [order:guard] */
     wane__heavy();
     waiting = true;
@@ -117,8 +119,24 @@ static void warn(const struct warning *w) {
     wane__log_owed();
 }
 
-static bool all_passed(void) {
-    uint64_t now = wane__now(), oldest = 0;
+/*
+ * Who holds the period up may be a thread that has ended inside its guard and was not told of it. Asked soon, and ever
+ * more rarely.
+ */
+#define REAP_LEAST_NS 10000000
+#define REAP_MOST_NS 1000000000
+
+static bool reaping_is_due(uint64_t now) {
+    if (now < reap_at)
+        return false;
+    bool due = reap_at != 0;
+    reap_pause = !due ? REAP_LEAST_NS : reap_pause * 2 < REAP_MOST_NS ? reap_pause * 2 : REAP_MOST_NS;
+    reap_at = now + reap_pause;
+    return due;
+}
+
+static bool all_passed(uint64_t now) {
+    uint64_t oldest = 0;
     bool all = true;
     WANE__EACH_RECORD(r) {
         if (passed(r, now))
@@ -180,12 +198,16 @@ enum wane__grace wane__grace_step(void) {
         else
             result = WANE__GRACE_IDLE;
     }
-    if (waiting && all_passed())
+    uint64_t now = waiting ? wane__now() : 0;
+    if (waiting && all_passed(now))
         end();
+    bool reap = waiting && reaping_is_due(now);
     struct warning w = owed;
     owed.tid = 0;
     unlock();
     warn(&w);
+    if (unlikely(reap))
+        wane__record_reap();
     return result;
 }
 
@@ -241,6 +263,7 @@ bool wane__brackets_clear(void) {
  * Threads that make marks without fences learn of it in their next call: those that run get some time to.
  */
 #define LOOKS_BEFORE_NAPS 100
+#define REAP_LOOKS 1000
 #define IGNORANCE_NS 10000000
 
 bool wane__bracket_wait(void) {
@@ -252,6 +275,8 @@ bool wane__bracket_wait(void) {
                 sched_yield();
             else
                 wane__pause_briefly();
+            if (unlikely(looks % REAP_LOOKS == REAP_LOOKS - 1))
+                wane__record_reap(); /* it may have ended inside of it */
             if (unlikely(!wane__fences_known())) {
                 if (begin == 0)
                     begin = wane__now();

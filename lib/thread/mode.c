@@ -27,7 +27,7 @@ static void turn_fences_on(void) {
     if (swap_seq_cst(&wane__xfences, 1u) == 0)
         wane__log_owe(WANE__OWED_FENCES);
     WANE__EACH_RECORD(r) {
-        store_seq_cst(&r->xknows_fences, 0u); /* a thread that is attaching sets it again, and looks at xfences then */
+        swap_seq_cst(&r->xknows_fences, 0u); /* a thread that is attaching sets it, and then looks at xfences: [order:knows] */
         store_seq_cst(&r->head.match, WANE__MATCH_NOBODY);
     }
     store_seq_cst(&xrelied, 1u);

@@ -4,15 +4,19 @@
  * thread/record.c: the registry of threads.
  *
  * One lock guards it; attach and detach hold it for a few lines. Exit is learnt from a pthread key's destructor, which
- * asks to be called again until the last round but one, because other destructors may still use the library; a thread that
- * attaches even after that is marked LATE, and its record is taken back when the kernel no longer knows the thread.
+ * asks to be called again until the last round but one, because other destructors may still use the library.
+ *
+ * A thread that attaches even after that, or in the last round, is not told of its end any more, and nothing tells such a
+ * thread from others. So each thread holds a robust mutex of its record: when it ends, the kernel marks that, at once and
+ * whatever thread gets its number next. wane__record_reap takes back the records whose mutex is so marked. Who needs them
+ * asks for it: whoever finds no record left, a grace period that does not end, and the collector thread before it sleeps
+ * or ends.
  */
 #include "thread/record.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,7 +36,7 @@
 struct wane__thread wane__nobody = {.match = WANE__MATCH_NOBODY, .nest = (uint64_t)1 << 63};
 __thread struct wane__thread *wane__self __attribute__((tls_model("initial-exec"))) = &wane__nobody;
 
-/* Set when the exit destructor has run for the last time: a record taken after it is LATE. */
+/* Set when the exit destructor has run for the last time: there is no use in asking for it again. */
 static __thread bool exit_over __attribute__((tls_model("initial-exec")));
 
 struct wane__record *wane__records[WANE__ID_LIMIT];
@@ -41,30 +45,23 @@ uint32_t wane__record_end = WANE__ID_COLLECTOR + 1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 
-/* Leaf lock: guards the list of free ids, the number attached, `late`. */
+/* Leaf lock: guards the list of free ids, the number attached, and who holds the records' mutexes. */
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t free_ids;
-static size_t attached;
-static size_t late;
+static size_t xattached;
+static uint32_t xends;
 
-/*
- * The thread is in its exit. Whether another round comes cannot be known, since the record may have been taken in a late
- * one: should none come, the record is taken back when the thread is gone.
- */
-static void expect_exit(struct wane__record *r) {
-    pthread_mutex_lock(&registry);
-    if (load_relaxed(&r->xstate) == WANE__RECORD_ATTACHED) {
-        store_relaxed(&r->xstate, (uint32_t)WANE__RECORD_LATE);
-        store_relaxed(&late, late + 1);
-    }
-    pthread_mutex_unlock(&registry);
+/* What that call was in the middle of is lost, and others would wait for it for ever. */
+static void check_end(const struct wane__record *r) {
+    if (r->callbacks > 0)
+        wane__fatal("a thread ended inside a callback of the library: by pthread_exit, or cancelled");
+    if ((load_relaxed(&r->xapplying) & 1) != 0)
+        wane__fatal("a thread ended inside a call of the library: cancelled asynchronously, or by a jump out of it");
 }
 
 static void on_exit_round(void *arg) {
     struct wane__record *r = arg;
-    if (r->callbacks > 0) /* what that call was in the middle of is lost, and a flush would wait for it for ever */
-        wane__fatal("a thread ended inside a callback of the library: by pthread_exit, or cancelled");
-    expect_exit(r);
+    check_end(r);
     /* Not in the last round: there ThreadSanitizer takes its own state of the thread away. */
     if (++r->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, r) == 0)
         return;
@@ -98,7 +95,7 @@ static struct wane__record *record_new(uint32_t id) {
 
 /* Under the registry's lock. */
 static struct wane__record *take_record_locked(int *error) {
-    if (attached >= (size_t)wane__option(max_threads)) {
+    if (xattached >= (size_t)wane__option(max_threads)) {
         *error = -EAGAIN;
         return NULL;
     }
@@ -117,70 +114,40 @@ static struct wane__record *take_record_locked(int *error) {
         }
         store_seq_cst(&wane__record_end, r->id + 1);
     }
-    attached++;
+    store_seq_cst(&xattached, xattached + 1); /* [order:ends] */
     return r;
+}
+
+/*
+ * New each time: its last holder may have died with it, or, in the child of a fork, not exist. ThreadSanitizer would take that
+ * for a second lock by another thread. With it nothing is held: a thread cannot attach so late there.
+ */
+static void hold_alive(struct wane__record *r) {
+    if (__tsan_release != NULL)
+        return;
+    pthread_mutexattr_t robust;
+    pthread_mutexattr_init(&robust);
+    pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&r->alive, &robust);
+    pthread_mutexattr_destroy(&robust);
+    (void)pthread_mutex_trylock(&r->alive); /* free, hence ours; a lock would look like one of wrong rank */
 }
 
 /*
  * If fences are turned on meanwhile, `match` may end as the id: the thread counts without fences then, as one does that
  * was attached before, and like that one it is waited for by xknows_fences. That word is set before xfences is read here
- * and cleared after it was written there: if 0 was read here, the clearing is the later.
+ * and swapped for 0 after xfences was written there. If 0 was read here, the swap is the later of the two; it reads what was
+ * written here, and so whoever turned them on sees the thread attached as well.
  */
-static void put_on(struct wane__record *r, enum wane__record_state state) {
+static void put_on(struct wane__record *r) {
     wane__heap_init(&r->heap);
     r->exit_rounds = 0;
     r->tid = (pid_t)syscall(SYS_gettid);
-    store_seq_cst(&r->xknows_fences, 1u);
+    hold_alive(r);
+    store_relaxed(&r->xstate, (uint32_t)WANE__RECORD_ATTACHED);
+    store_seq_cst(&r->xknows_fences, 1u); /* [order:knows] */
     store_relaxed(&r->head.match, load_seq_cst(&wane__xfences) != 0 ? WANE__MATCH_NOBODY : r->id);
-    store_relaxed(&r->xstate, (uint32_t)state);
     wane__self = &r->head;
-}
-
-struct wane__record *wane__record_attach(int *error) {
-    struct wane__record *r = wane__record_self();
-    if (r != NULL)
-        return r;
-    int saved = errno;
-    pthread_once(&once, start_once);
-    for (int tries = 0; tries < 2 && r == NULL; tries++) {
-        pthread_mutex_lock(&registry);
-        r = take_record_locked(error);
-        if (r != NULL) {
-            if (exit_over)
-                store_relaxed(&late, late + 1); /* read without the lock */
-            put_on(r, exit_over ? WANE__RECORD_LATE : WANE__RECORD_ATTACHED);
-        }
-        pthread_mutex_unlock(&registry);
-        if (r == NULL)
-            wane__record_reap_late();
-    }
-    if (r != NULL && !exit_over && pthread_setspecific(exit_key, r) != 0) {
-        wane__record_detach(r);
-        *error = -ENOMEM;
-        r = NULL;
-    }
-    errno = saved;
-    return r;
-}
-
-struct wane__record *wane__record_need_slow(const char *operation) {
-    int error = 0;
-    struct wane__record *r = wane__record_attach(&error);
-    if (r == NULL)
-        wane__fatal("%s: this thread cannot be attached: %s", operation,
-                    error == -EAGAIN ? "max_threads threads are" : "out of memory");
-    return r;
-}
-
-struct wane__record *wane__record_adopt_collector(void) {
-    pthread_mutex_lock(&registry);
-    struct wane__record *r = wane__records[WANE__ID_COLLECTOR];
-    if (r == NULL)
-        r = record_new(WANE__ID_COLLECTOR);
-    if (r != NULL)
-        put_on(r, WANE__RECORD_ATTACHED);
-    pthread_mutex_unlock(&registry);
-    return r;
 }
 
 /* Under the registry's lock: what is to be done when nobody runs as r any more. */
@@ -190,11 +157,10 @@ static void release_record_locked(struct wane__record *r) {
     store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
     r->callbacks = 0;
     r->allowance = 0;
-    if (load_relaxed(&r->xstate) == WANE__RECORD_LATE)
-        store_relaxed(&late, late - 1);
     store_release(&r->xstate, (uint32_t)WANE__RECORD_FREE);
     if (r->id != WANE__ID_COLLECTOR) {
-        attached--;
+        store_seq_cst(&xattached, xattached - 1); /* [order:ends] */
+        store_seq_cst(&xends, xends + 1);
         r->next_free = free_ids;
         free_ids = r->id;
     }
@@ -214,7 +180,77 @@ static void abandon_heap(struct wane__record *r) {
     wane__heap_abandon(&r->heap);
 }
 
-void wane__record_detach(struct wane__record *r) {
+/* Whether the thread of r has ended without being told of it. */
+static bool is_gone(struct wane__record *r) {
+    if (load_relaxed(&r->xstate) == WANE__RECORD_FREE || __tsan_release != NULL ||
+        pthread_mutex_trylock(&r->alive) != EOWNERDEAD)
+        return false;
+    pthread_mutex_consistent(&r->alive);
+    pthread_mutex_unlock(&r->alive);
+    return true;
+}
+
+static size_t reap_locked(void) {
+    size_t n = 0;
+    WANE__EACH_RECORD(r) {
+        if (!is_gone(r))
+            continue;
+        wane__tsan_acquire(&r->head.bracket); /* released at the end of its brackets and births, */
+        wane__tsan_acquire(&r->head.guard);   /* its guards, */
+        wane__tsan_acquire(&r->xapplying);    /* and when it had worked on a queue */
+        check_end(r);
+        abandon_heap(r);
+        release_record_locked(r);
+        n++;
+    }
+    return n;
+}
+
+struct wane__record *wane__record_attach(int *error) {
+    struct wane__record *r = wane__record_self();
+    if (r != NULL)
+        return r;
+    int saved = errno;
+    pthread_once(&once, start_once);
+    pthread_mutex_lock(&registry);
+    r = take_record_locked(error);
+    if (r == NULL && reap_locked() > 0)
+        r = take_record_locked(error);
+    if (r != NULL)
+        put_on(r);
+    pthread_mutex_unlock(&registry);
+    if (r != NULL && !exit_over && pthread_setspecific(exit_key, r) != 0) {
+        wane__record_detach(r);
+        *error = -ENOMEM;
+        r = NULL;
+    }
+    if (r != NULL)
+        wane__wake_for_begin();
+    errno = saved;
+    return r;
+}
+
+struct wane__record *wane__record_need_slow(const char *operation) {
+    int error = 0;
+    struct wane__record *r = wane__record_attach(&error);
+    if (r == NULL)
+        wane__fatal("%s: this thread cannot be attached: %s", operation,
+                    error == -EAGAIN ? "max_threads threads are" : "out of memory");
+    return r;
+}
+
+struct wane__record *wane__record_adopt_collector(void) {
+    pthread_mutex_lock(&registry);
+    struct wane__record *r = wane__records[WANE__ID_COLLECTOR];
+    if (r == NULL)
+        r = record_new(WANE__ID_COLLECTOR);
+    if (r != NULL)
+        put_on(r);
+    pthread_mutex_unlock(&registry);
+    return r;
+}
+
+static void take_off(struct wane__record *r) {
     int saved = errno;
     wane__tsan_release(&r->head.bracket);
     wane__tsan_release(&r->head.guard);
@@ -222,37 +258,30 @@ void wane__record_detach(struct wane__record *r) {
     pthread_mutex_lock(&registry);
     wane__self = &wane__nobody;
     release_record_locked(r);
+    if (__tsan_release == NULL)
+        pthread_mutex_unlock(&r->alive);
     pthread_mutex_unlock(&registry);
     if (r->id != WANE__ID_COLLECTOR && !exit_over && pthread_getspecific(exit_key) == r)
         pthread_setspecific(exit_key, NULL);
     errno = saved;
 }
 
-void wane__record_reap_late(void) {
-    if (load_relaxed(&late) == 0)
-        return;
+void wane__record_detach(struct wane__record *r) {
+    take_off(r);
+    wane__wake_for_end();
+}
+
+void wane__record_reap(void) {
     int saved = errno;
     pthread_mutex_lock(&registry);
-    WANE__EACH_RECORD(r) {
-        if (load_relaxed(&r->xstate) == WANE__RECORD_LATE && syscall(SYS_tgkill, getpid(), r->tid, 0) != 0 &&
-            errno == ESRCH) {
-            wane__tsan_acquire(&r->head.bracket); /* released at the end of its brackets and births, */
-            wane__tsan_acquire(&r->head.guard);   /* its guards, */
-            wane__tsan_acquire(&r->xapplying);    /* and when it had worked on a queue */
-            abandon_heap(r);
-            release_record_locked(r);
-        }
-    }
+    reap_locked();
     pthread_mutex_unlock(&registry);
     errno = saved;
 }
 
-size_t wane__record_count(void) {
-    pthread_mutex_lock(&registry);
-    size_t n = attached;
-    pthread_mutex_unlock(&registry);
-    return n;
-}
+size_t wane__record_count(void) { return load_seq_cst(&xattached); /* [order:ends] */ }
+
+uint32_t wane__record_ends(void) { return load_seq_cst(&xends); }
 
 int64_t wane__xtracked_limit = INT64_MAX;
 
@@ -268,8 +297,10 @@ void wane__record_fork_parent(void) { pthread_mutex_unlock(&registry); }
 
 void wane__record_fork_child(void) {
     struct wane__record *self = wane__record_self();
-    if (self != NULL)
+    if (self != NULL) {
         self->tid = (pid_t)syscall(SYS_gettid);
+        hold_alive(self);
+    }
     WANE__EACH_RECORD(r) {
         store_relaxed(&r->deferred.xlock, 0u);
         store_relaxed(&r->kept.xlock, 0u);

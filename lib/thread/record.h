@@ -12,6 +12,7 @@
 #ifndef WANE_THREAD_RECORD_H
 #define WANE_THREAD_RECORD_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "base/queue.h"
@@ -23,7 +24,7 @@
 #define WANE__ID_LIMIT 65002u /* ids are below it */
 #define WANE__BATCH 1024
 
-enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED, WANE__RECORD_LATE };
+enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED };
 
 /* Of objects: how many, and their bytes. */
 struct wane__sum {
@@ -68,6 +69,7 @@ struct wane__record {
     uint32_t xknows_fences; /* its marks are followed by fences, if they have to be */
 
     /* guarded by the registry's lock */
+    pthread_mutex_t alive; /* robust: held by its thread while it is attached */
     uint32_t next_free;
     pid_t tid;
 
@@ -130,11 +132,15 @@ void wane__record_detach(struct wane__record *r);
 /* Gives back the blocks that r's heap gathered. Outside brackets: by r's thread, or whoever detaches it. */
 void wane__record_send_gathered(struct wane__record *r);
 
-/* Detaches the records of threads that attached again too late in their exit to be told of it. */
-void wane__record_reap_late(void);
+/*
+ * Detaches the records of threads that have ended and were not told of it, since they attached too late in their exit.
+ * Looks at each record; under no lock of the heap's.
+ */
+void wane__record_reap(void);
 
-/* Threads attached now, the collector's not counted. */
+/* Threads attached now, the collector's not counted; and how many were detached so far, modulo 2^32. Wait-free. */
 size_t wane__record_count(void);
+uint32_t wane__record_ends(void);
 
 void wane__record_fork_prepare(void);
 void wane__record_fork_parent(void);

@@ -23,7 +23,7 @@ void wane__hurry(void) {
 void wane__wake_slow(void) {
     int saved = errno;
     uint32_t state = load_relaxed(&wane__xasleep);
-    if (state == WANE__UNSTARTED) {
+    if (state == WANE__UNSTARTED || state == WANE__ENDED) {
         void (*start)(void) = load_acquire(&wane__collector_start);
         if (start != NULL)
             start();
@@ -50,6 +50,14 @@ void wane__wake_idle(void) {
     errno = saved;
 }
 
+void wane__wake_for_end(void) {
+    fence_seq_cst(); /* the number of those attached, then this; there: the announcement, a heavy barrier, the number */
+    if (load_relaxed(&wane__xidle))
+        wane__wake_idle();
+    else if (wane__record_count() == 0 && load_relaxed(&wane__xasleep) == WANE__ASLEEP)
+        wane__wake_slow();
+}
+
 void wane__pause_briefly(void) { wane__doze(20000); }
 
 void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }
@@ -60,9 +68,9 @@ void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell)
  */
 #define UNSURE_NS 10000000
 
-bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns) {
+bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns, bool idle) {
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__ASLEEP);
-    store_relaxed(&wane__xidle, limit_ns < 0);
+    store_relaxed(&wane__xidle, idle);
     wane__heavy();
     if (!wane__fences_known() && (limit_ns < 0 || limit_ns > UNSURE_NS))
         limit_ns = UNSURE_NS;

@@ -14,10 +14,11 @@
 #include "thread/mode.h"
 #include "thread/record.h"
 
-enum { WANE__AWAKE, WANE__ASLEEP, WANE__UNSTARTED };
+/* ENDED: there was a thread, and it ended since nobody was attached. Whoever is starts it, needed or not: cycles are possible. */
+enum { WANE__AWAKE, WANE__ASLEEP, WANE__UNSTARTED, WANE__ENDED };
 extern uint32_t wane__xasleep;
 
-/* Set by the layer that has the thread: starts it if it may be started; called when xasleep is UNSTARTED. */
+/* Set by the layer that has the thread: starts it if it may be started; called when xasleep is UNSTARTED or ENDED. */
 extern void (*wane__collector_start)(void);
 
 void wane__wake_slow(void);
@@ -45,20 +46,38 @@ static inline void wane__after_frees(struct wane__record *r) {
 }
 
 /*
- * True while the collector thread sleeps without a limit, since there is nothing that becomes due by itself. A candidate
+ * True while the collector thread sleeps and there is nothing that becomes due by itself. A candidate
  * does: whoever sets a page's mark while this is true wakes it. As above: the mark first, then this; on the other side
  * this, a heavy barrier, then the marks. May be called inside a bracket: it starts no thread.
  */
 extern bool wane__xidle;
 void wane__wake_idle(void);
 
+/* After a thread was attached. */
+static inline void wane__wake_for_begin(void) {
+    compiler_barrier();
+    if (wane__fences_on())
+        fence_seq_cst();
+    if (unlikely(load_relaxed(&wane__xasleep) == WANE__ENDED))
+        wane__wake_slow();
+}
+
+/*
+ * After a thread was detached: a collector thread that sleeps without a limit looks at that, and any that sleeps if it was the
+ * last. Starts none.
+ */
+void wane__wake_for_end(void);
+
 /* Cuts a nap short: for threads that are over a bound. */
 void wane__hurry(void);
 
 /* The collector thread: naps for up to limit_ns, without announcing: work does not end it. */
 void wane__nap(int64_t limit_ns);
-/* Sleeps until there is work, or for limit_ns (negative: no limit), after announcing it and looking again. True: woken. */
-bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns);
+/*
+ * Sleeps until there is work, or for limit_ns (negative: no limit), after announcing it and looking again. idle: nothing
+ * becomes due by itself, as is said of wane__xidle. True: woken.
+ */
+bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns, bool idle);
 
 /*
  * The collector's lock: held by whoever walks pages, carves them anew or gives them back. No user code under it.

@@ -239,7 +239,7 @@ static void *end_late(void *unused) {
 
 static bool reaped(void *arg) {
     struct wane__record *r = arg;
-    wane__record_reap_late();
+    wane__record_reap();
     return load_acquire(&r->xstate) == WANE__RECORD_FREE;
 }
 
@@ -253,7 +253,7 @@ TEST(attached_too_late) {
     CHECK_EQ_INT(pthread_create(&thread, NULL, end_late, NULL), 0);
     CHECK_EQ_INT(pthread_join(thread, NULL), 0);
     CHECK(late_record != NULL);
-    CHECK_EQ_UINT(load_relaxed(&late_record->xstate), WANE__RECORD_LATE);
+    CHECK_EQ_UINT(load_relaxed(&late_record->xstate), WANE__RECORD_ATTACHED);
     CHECK_EQ_UINT(wane__record_count(), n + 1);
     CHECK(test_wait_until(reaped, late_record, 20000000000u));
     CHECK_EQ_UINT(wane__record_count(), n);
