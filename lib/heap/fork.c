@@ -13,9 +13,11 @@
 #include "heap/large.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
+#include "heap/silent.h"
 #include "heap/tend.h"
 
 void wane__heap_fork_prepare(void) {
+    wane__silent_fork_prepare();
     wane__orphan_fork_prepare();
     wane__large_fork_prepare();
     wane__arena_fork_prepare();
@@ -25,15 +27,16 @@ void wane__heap_fork_parent(void) {
     wane__arena_fork_parent();
     wane__large_fork_release();
     wane__orphan_fork_parent();
+    wane__silent_fork_parent();
 }
 
 void wane__heap_fork_child(struct wane__heap *heap) {
     for (unsigned bin = 0; bin < WANE__BINS; bin++) {
-        heap->fast[bin] = heap->current[bin] = &wane__page_none;
+        heap->xfast[bin] = heap->current[bin] = &wane__page_none;
         heap->avail[bin] = (struct wane__page_list){NULL, NULL};
         heap->spare[bin] = 0;
     }
-    heap->full = heap->limbo = (struct wane__page_list){NULL, NULL};
+    heap->full = (struct wane__page_list){NULL, NULL};
     heap->gathered.n = 0;
     heap->news = false;
     store_relaxed(&heap->xspares, 0u);
@@ -86,5 +89,6 @@ void wane__heap_fork_child_done(struct wane__heap *own) {
     wane__arena_fork_child();
     wane__large_fork_release();
     wane__orphan_fork_child();
+    wane__silent_fork_child();
     wane__heap_untold(); /* what is there waits for the next news: most children only exec */
 }

@@ -8,9 +8,9 @@
  * rings at the first free). A class keeps one empty page, any further one goes to the orphan heap at once: a thread
  * that builds and drops the same structure again and again finds its pages there.
  *
- * The lists of avail and full pages are changed under the heap's claim, because the background thread takes pages out
- * of them while the owner is silent (heap/silent.h). The current pages are the owner's alone. An owner that
- * comes while the claim is taken goes on without the lists: a full page waits in limbo, an alarm becomes a token.
+ * All three are changed under the heap's claim, because the background thread takes pages out of them while the owner is
+ * silent (heap/silent.h). An owner that comes while the claim is taken goes on without: an alarm becomes a token, and a
+ * birth gets a block of a page of the orphan heap, which stays there.
  */
 #include "heap/heap.h"
 
@@ -21,6 +21,7 @@
 #include "heap/large.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
+#include "heap/silent.h"
 #include "heap/tend.h"
 
 #define ALARM_NEVER UINT32_MAX
@@ -43,24 +44,20 @@ void wane__heap_init(struct wane__heap *heap) {
         return;
     wane__annotate_init();
     for (unsigned bin = 0; bin < WANE__BINS; bin++)
-        heap->fast[bin] = heap->current[bin] = &wane__page_none;
-    heap->fast[WANE__BIN_NONE] = &wane__page_none;
-    heap->quiet_turn = 1; /* never looked through */
+        heap->xfast[bin] = heap->current[bin] = &wane__page_none;
+    heap->xfast[WANE__BIN_NONE] = &wane__page_none;
+    heap->bare_turn = 1; /* never looked through */
     heap->linked = true;
     wane__stack_push(&xheaps, &heap->all);
 }
 
+/* Under the claim. Ordered with the births of the owner, when it is another, by a wait for its bracket. */
 static void set_current(struct wane__heap *heap, unsigned bin, struct wane__page *page) {
     heap->current[bin] = page;
-    heap->fast[bin] = load_relaxed(&wane__xheap_annotated) ? &wane__page_none : page;
+    store_relaxed(&heap->xfast[bin], load_relaxed(&wane__xheap_annotated) ? &wane__page_none : page);
 }
 
 static unsigned bin_of(const struct wane__page *page) { return WANE__BIN(page->cls, page->tracked); }
-
-/* The page has a block on its free list, or gets one there. */
-static bool ready(struct wane__page *page) {
-    return page->free != 0 || wane__remote_take(page) || wane__page_carve(page);
-}
 
 static void count_spares(struct wane__heap *heap, unsigned bin, int by) {
     heap->spare[bin] = (uint8_t)(heap->spare[bin] + by);
@@ -156,14 +153,6 @@ static void file(struct wane__heap *heap, struct wane__page *page) {
         wane__page_list_push_last(&heap->avail[bin_of(page)], page);
 }
 
-static void file_limbo(struct wane__heap *heap) {
-    struct wane__page *page;
-    while ((page = heap->limbo.first) != NULL) {
-        wane__page_list_remove(&heap->limbo, page);
-        file(heap, page);
-    }
-}
-
 static struct wane__page *own_page(struct wane__heap *heap, unsigned bin) {
     struct wane__page *page = heap->avail[bin].first;
     if (page == NULL)
@@ -174,73 +163,67 @@ static struct wane__page *own_page(struct wane__heap *heap, unsigned bin) {
     return page;
 }
 
-static struct wane__page *fresh_page(struct wane__heap *heap, unsigned bin) {
-    struct wane__page *page = wane__orphan_adopt(heap, bin);
-    if (page != NULL)
-        return page;
-    page = wane__arena_take(1);
+struct wane__page *wane__heap_fresh_page(unsigned bin, uintptr_t key) {
+    struct wane__page *page = wane__arena_take(1);
     if (page == NULL)
         return NULL;
     unsigned cls = bin % WANE__CLASSES;
     wane__page_init(page, cls, wane__heap_class_size(cls), bin >= WANE__CLASSES);
-    store_relaxed(&page->xheap, wane__heap_key(heap));
+    store_relaxed(&page->xheap, key);
     wane__arena_publish(page, WANE__PAGE_SMALL);
     return page;
 }
 
-/* A page with a block on its free list in the place of `page`, which has none; NULL when memory is out. */
-static struct wane__page *replace_current(struct wane__heap *heap, unsigned bin, struct wane__page *page, bool claimed) {
-    do {
-        if (page != &wane__page_none) {
-            if (claimed)
-                file(heap, page);
-            else
-                wane__page_list_push_last(&heap->limbo, page);
-        }
-        page = claimed ? own_page(heap, bin) : NULL;
-        if (page == NULL)
-            page = fresh_page(heap, bin);
-        if (page == NULL) {
-            set_current(heap, bin, &wane__page_none);
-            return NULL;
-        }
-        page->alarm = ALARM_NEVER;
-        store_relaxed(&page->place, (uint8_t)WANE__AT_CURRENT); /* without the claim it may be looked at */
-        set_current(heap, bin, page);
-    } while (!ready(page));
+/* Another page in the place of `page`, which has no block; NULL when memory is out. */
+static struct wane__page *replace_current(struct wane__heap *heap, unsigned bin, struct wane__page *page) {
+    if (page != &wane__page_none)
+        file(heap, page);
+    page = own_page(heap, bin);
+    if (page == NULL)
+        page = wane__orphan_adopt(heap, bin);
+    if (page == NULL && wane__silent_relieve())
+        page = wane__orphan_adopt(heap, bin);
+    if (page == NULL)
+        page = wane__heap_fresh_page(bin, wane__heap_key(heap));
+    if (page == NULL) {
+        set_current(heap, bin, &wane__page_none);
+        return NULL;
+    }
+    page->alarm = ALARM_NEVER;
+    page->place = WANE__AT_CURRENT;
+    set_current(heap, bin, page);
     return page;
 }
 
-/* A page with a block on its free list, made current; NULL when memory is out. */
+/* A page with a block on its free list, made current; NULL when memory is out. Under the claim. */
 static struct wane__page *refill(struct wane__heap *heap, unsigned bin) {
     struct wane__page *page = heap->current[bin];
-    if (ready(page))
-        return page;
-    bool claimed = wane__heap_claim(heap);
-    if (likely(claimed)) {
-        file_limbo(heap);
-        if (load_relaxed(&heap->xnotify.xtop) != NULL)
-            collect_remote_claimed(heap);
-    }
-    if (!ready(page))
-        page = replace_current(heap, bin, page, claimed);
-    if (likely(claimed))
-        wane__heap_unclaim(heap);
+    if (!wane__remote_ready(page) && load_relaxed(&heap->xnotify.xtop) != NULL)
+        collect_remote_claimed(heap);
+    while (page != NULL && !wane__remote_ready(page))
+        page = replace_current(heap, bin, page);
     return page;
 }
 
-struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned cls, bool tracked) {
-    struct wane__page *page = refill(heap, WANE__BIN(cls, tracked));
-    if (page == NULL)
-        return NULL;
-    struct wane__header *h = wane__page_pop(page);
-    if (unlikely(h == NULL))
+static struct wane__header *own_block(struct wane__heap *heap, unsigned bin) {
+    struct wane__page *page = refill(heap, bin);
+    struct wane__header *h = page == NULL ? NULL : wane__page_pop(page);
+    if (unlikely(page != NULL && h == NULL))
         wane__page_spoilt(page);
+    wane__heap_unclaim(heap);
+    return h;
+}
+
+struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned bin) {
+    struct wane__header *h = likely(wane__heap_claim(heap)) ? own_block(heap, bin) : wane__orphan_alloc(bin);
+    if (h == NULL)
+        return NULL;
+    size_t block_size = wane__heap_class_size(bin % WANE__CLASSES), payload = block_size - sizeof *h;
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
-        wane__annotate_alloc(h, page->xblock_size);
-    wane__heap_zero(h, page->zero);
+        wane__annotate_alloc(h, block_size);
+    wane__heap_zero(h, payload);
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
-        wane__annotate_allocated(h, page->zero);
+        wane__annotate_allocated(h, payload);
     return h;
 }
 
@@ -262,7 +245,7 @@ static void gather(struct wane__heap *heap, struct wane__page *page, struct wane
         wane__link_set(h, 0);
     }
     g->first = h;
-    if (++g->n == WANE__GATHERED_MAX)
+    if (++g->n == WANE__GATHERED_MAX || g->n * load_relaxed(&page->xblock_size) >= WANE__GATHERED_BYTES)
         wane__heap_send_gathered(heap);
 }
 
@@ -282,21 +265,35 @@ void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
         wane__heap_free_alarm(heap, page);
 }
 
+struct wane__page *wane__heap_open_page(struct wane__heap *heap, unsigned *bin) {
+    for (; *bin < WANE__BINS; ++*bin) {
+        if (heap->current[*bin] != &wane__page_none)
+            return heap->current[*bin];
+        if (heap->avail[*bin].first != NULL)
+            return heap->avail[*bin].first;
+    }
+    return NULL;
+}
+
+void wane__heap_take_page(struct wane__heap *heap, struct wane__page *page) {
+    unsigned bin = bin_of(page);
+    if (page->place == WANE__AT_CURRENT)
+        set_current(heap, bin, &wane__page_none);
+    else if (page->place == WANE__AT_FULL)
+        wane__page_list_remove(&heap->full, page);
+    else
+        wane__page_list_remove(&heap->avail[bin], page);
+    if (page->place == WANE__AT_EMPTY)
+        count_spares(heap, bin, -1);
+}
+
 /* Owner with the claim: takes the next page off any list; NULL when the heap has none. */
 static struct wane__page *detach_page(struct wane__heap *heap, unsigned *bin) {
-    for (; *bin < WANE__BINS; ++*bin) {
-        struct wane__page *page = heap->current[*bin];
-        if (page != &wane__page_none) {
-            set_current(heap, *bin, &wane__page_none);
-            return page;
-        }
-        page = own_page(heap, *bin);
-        if (page != NULL)
-            return page;
-    }
-    struct wane__page *page = heap->full.first;
+    struct wane__page *page = wane__heap_open_page(heap, bin);
+    if (page == NULL)
+        page = heap->full.first;
     if (page != NULL)
-        wane__page_list_remove(&heap->full, page);
+        wane__heap_take_page(heap, page);
     return page;
 }
 
@@ -314,7 +311,6 @@ void wane__heap_abandon(struct wane__heap *heap) {
     struct wane__page *batch[HAND_OVER];
     unsigned n;
     wait_for_claim(heap);
-    file_limbo(heap);
     do {
         for (n = 0; n < HAND_OVER; n++) {
             batch[n] = detach_page(heap, &bin);
@@ -328,30 +324,18 @@ void wane__heap_abandon(struct wane__heap *heap) {
     wane__remote_pass_all(heap);
 }
 
-struct wane__page *wane__heap_take_spare(struct wane__heap *heap, unsigned bin) {
+static struct wane__page *take_spare(struct wane__heap *heap, unsigned bin) {
     if (heap->spare[bin] == 0)
         return NULL;
     struct wane__page *page = heap->avail[bin].first;
     while (page->place != WANE__AT_EMPTY)
         page = page->next;
-    wane__page_list_remove(&heap->avail[bin], page);
-    count_spares(heap, bin, -1);
+    wane__heap_take_page(heap, page);
     return page;
-}
-
-void wane__heap_take_page(struct wane__heap *heap, struct wane__page *page) {
-    unsigned bin = bin_of(page);
-    if (page->place == WANE__AT_FULL)
-        wane__page_list_remove(&heap->full, page);
-    else
-        wane__page_list_remove(&heap->avail[bin], page);
-    if (page->place == WANE__AT_EMPTY)
-        count_spares(heap, bin, -1);
 }
 
 void wane__heap_shed(struct wane__heap *heap) {
     wait_for_claim(heap);
-    file_limbo(heap);
     collect_remote_claimed(heap);
     for (unsigned bin = 0; bin < WANE__BINS; bin++) {
         struct wane__page *page = heap->current[bin];
@@ -360,7 +344,7 @@ void wane__heap_shed(struct wane__heap *heap) {
             wane__remote_clear(page);
             wane__orphan_put_empty(page);
         }
-        while ((page = wane__heap_take_spare(heap, bin)) != NULL)
+        while ((page = take_spare(heap, bin)) != NULL)
             wane__orphan_put_empty(page);
     }
     wane__heap_unclaim(heap);

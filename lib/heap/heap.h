@@ -7,7 +7,7 @@
  * read-modify-writes. A block of another thread's page goes on that page's remote list (heap/remote.h). Pages of
  * threads that ended, and pages that became empty, are in the orphan heap (heap/orphan.h), from which any thread takes
  * what it needs before it asks for a fresh page. What nobody takes for a while, the background thread gives back
- * (heap/tend.c), and of a thread that is silent it takes the pages that others freed in (heap/silent.h).
+ * (heap/tend.c), and of a thread that is silent it takes the pages that others can use (heap/silent.h).
  * docs/design/heap.md has the reasons.
  *
  * "Owner" below: the thread whose record holds the heap. "Background": whoever holds the collector's lock. None of
@@ -29,6 +29,7 @@
 
 /* Freed blocks of one page, another thread's. Few: while they are here nobody else can use them. */
 #define WANE__GATHERED_MAX 32
+#define WANE__GATHERED_BYTES 8192
 struct wane__gathered {
     struct wane__page *page;
     struct wane__header *first, *last;
@@ -37,24 +38,26 @@ struct wane__gathered {
 
 /* Embedded in a thread's record, zero at first, never freed: the next thread with the record inherits it. */
 struct wane__heap {
+    /* Read by the owner in its bracket, written by who has the claim. */
+    struct wane__page *xfast[WANE__BINS + 1]; /* what the inline path uses: current, or a page without blocks */
+
     /* Owner. */
     bool news; /* something came up inside a bracket that is to be seen to after it */
-    struct wane__page *fast[WANE__BINS + 1]; /* what the inline path uses: current, or a page without blocks */
-    struct wane__page *current[WANE__BINS]; /* or the page without blocks */
-    struct wane__page_list limbo; /* were current when the claim was another's: to be filed with the next one */
     struct wane__gathered gathered;
 
     /* Who has the claim: the owner in its slow paths, the background thread for a moment. */
     uint32_t xclaim; /* odd while somebody has it */
+    struct wane__page *current[WANE__BINS]; /* or the page without blocks */
     struct wane__page_list avail[WANE__BINS];
     struct wane__page_list full;
     uint8_t spare[WANE__BINS]; /* empty pages of avail */
     uint32_t xspares;          /* their sum */
 
     /* Background. */
-    uint32_t seen_turn, quiet_turn; /* of xclaim: when it was last looked at, and last looked through */
-    uint64_t seen_since;            /* since when it is so: nanoseconds */
-    struct wane__link *quiet_top;   /* of xnotify when it was last looked through */
+    uint32_t seen_turn;  /* of xclaim when it was last looked at */
+    uint64_t seen_since; /* since when it is so: nanoseconds */
+    uint32_t crowd_turn; /* of xclaim when pages were last short */
+    uint32_t bare_turn;  /* of xclaim when it had no page with room; odd: never */
 
     /* Any thread. */
     struct wane__stack xnotify __attribute__((aligned(64))); /* pages that got remote frees */
@@ -66,7 +69,8 @@ struct wane__heap {
 /* Owner, or whoever makes a record for it: before its first use, and again when a thread inherits it. */
 void wane__heap_init(struct wane__heap *heap);
 
-struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned cls, bool tracked);
+/* A block with a zero payload; NULL when memory is out. Owner, outside brackets. */
+struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned bin);
 void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h);
 void wane__heap_free_alarm(struct wane__heap *heap, struct wane__page *page);
 
@@ -93,16 +97,11 @@ static inline void wane__heap_zero(struct wane__header *h, size_t payload) {
 }
 
 /*
- * A block of the class with a zero payload; the `shared` word of its header is as its last user left it, or zero. NULL when memory is out.
- * Owner. cls < WANE__CLASS_LARGE.
+ * A block of the class; its payload is not zero yet, its `shared` word is as its last user left it, or zero. NULL: ask
+ * wane__heap_alloc_slow, outside the bracket. Owner, inside a bracket: it is why the page can be taken away.
  */
-static inline struct wane__header *wane__heap_alloc(struct wane__heap *heap, unsigned cls, bool tracked) {
-    struct wane__page *page = heap->fast[WANE__BIN(cls, tracked)];
-    struct wane__header *h = wane__page_pop(page);
-    if (unlikely(h == NULL))
-        return wane__heap_alloc_slow(heap, cls, tracked);
-    wane__heap_zero(h, page->zero);
-    return h;
+static inline struct wane__header *wane__heap_pop(struct wane__heap *heap, unsigned bin) {
+    return wane__page_pop(load_relaxed(&heap->xfast[bin]));
 }
 
 /* The same for any size, meant for those above WANE__BLOCK_MAX: a run of pages of its own. Any thread. */
@@ -124,7 +123,7 @@ static inline void wane__heap_free(struct wane__heap *heap, struct wane__header 
 }
 
 /*
- * Blocks of other threads' pages are gathered as long as they are of one page, up to WANE__GATHERED_MAX, and go back there in
+ * Blocks of other threads' pages are gathered as long as they are of one page, up to the two limits, and go back there in
  * one step; or here. Owner, inside a bracket; at its end whoever abandons the heap.
  */
 void wane__heap_send_gathered(struct wane__heap *heap);
@@ -180,6 +179,9 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg);
  */
 extern bool wane__heap_xnoted;
 
+/* A heavy barrier, and whether each bracket was then seen clear at once. Set once, before there are threads; or NULL. */
+extern bool (*wane__heap_look)(void);
+
 /* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
 bool wane__heap_retired(void);
 
@@ -215,9 +217,15 @@ extern struct wane__page wane__page_none;
 struct wane__heap *wane__heap_first(void); /* all that were ever made */
 struct wane__heap *wane__heap_next(const struct wane__heap *heap);
 
-/* With the claim of the heap: a page off its list of avail or full ones; an empty one of the class, or NULL. */
+/*
+ * With the claim of the heap: takes a page from where its place says; the first page from *bin on that is current or has
+ * free blocks, or NULL.
+ */
 void wane__heap_take_page(struct wane__heap *heap, struct wane__page *page);
-struct wane__page *wane__heap_take_spare(struct wane__heap *heap, unsigned bin);
+struct wane__page *wane__heap_open_page(struct wane__heap *heap, unsigned *bin);
+
+/* A page of the class, fresh from an arena, whose owner is who has the key. NULL when memory is out. */
+struct wane__page *wane__heap_fresh_page(unsigned bin, uintptr_t key);
 
 static inline uintptr_t wane__heap_key(const struct wane__heap *heap) {
     return (uintptr_t)heap + load_relaxed(&wane__xheap_annotated);

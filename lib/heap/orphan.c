@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "base/check.h"
+#include "heap/arena.h"
 #include "heap/remote.h"
 #include "heap/tend.h"
 #include "os/clock.h"
@@ -141,13 +142,14 @@ bool wane__orphan_try_put_empty(struct wane__page *page) {
     return true;
 }
 
-struct wane__page *wane__orphan_put_taken(struct wane__page *list) {
+struct wane__page *wane__orphan_put_taken(struct wane__page *list, bool token, bool old) {
     bool tell = false;
     pthread_mutex_lock(&lock);
     for (unsigned n = 0; list != NULL && n < TAKE_AT_ONCE; n++) {
         struct wane__page *page = list;
         list = page->next;
-        tell |= list_locked(page, wane__remote_settle(page), true);
+        uint32_t remote = token ? wane__remote_settle(page) : wane__remote_count(load_relaxed(&page->xremote));
+        tell |= list_locked(page, remote, old);
     }
     pthread_mutex_unlock(&lock);
     if (tell)
@@ -157,7 +159,8 @@ struct wane__page *wane__orphan_put_taken(struct wane__page *list) {
 
 /*
  * Tokens that came to the orphan heap. Those of pages that left it are collected in *ret_left: passing them on may
- * call the hook, so it is done without the lock. Returns whether tend must be told.
+ * call the hook, so it is done without the lock. A page that was taken from its owner, who may be in the middle of it
+ * (heap/silent.h), is in no list yet: its token waits here. Returns whether tend must be told.
  */
 static bool drain_locked(struct wane__link **ret_left) {
     bool tell = false;
@@ -168,6 +171,8 @@ static bool drain_locked(struct wane__link **ret_left) {
         if (wane__page_heap(page) != &wane__orphans) {
             store_relaxed(&link->next, *ret_left);
             *ret_left = link;
+        } else if (page->place == WANE__AT_NOWHERE) {
+            wane__stack_push(&wane__orphans.xnotify, link);
         } else {
             uint32_t remote = wane__remote_settle(page);
             if (page->place == WANE__AT_FULL || (page->place == WANE__AT_AVAIL && page->used == remote)) {
@@ -222,6 +227,40 @@ struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin) {
     pthread_mutex_unlock(&lock);
     after_drain(left, tell);
     return page;
+}
+
+/* Under the lock: a block of some page of the class; NULL when there is none. */
+static struct wane__header *alloc_locked(unsigned bin) {
+    struct wane__page *page;
+    while ((page = partial[bin].first != NULL ? partial[bin].first : empty[bin].first) != NULL) {
+        unlist_locked(page);
+        bool is_ready = wane__remote_ready(page);
+        struct wane__header *h = is_ready ? wane__page_pop(page) : NULL;
+        if (is_ready && h == NULL)
+            wane__page_spoilt(page);
+        (void)list_locked(page, wane__remote_count(load_relaxed(&page->xremote)), false);
+        if (h != NULL)
+            return h;
+    }
+    return NULL;
+}
+
+struct wane__header *wane__orphan_alloc(unsigned bin) {
+    struct wane__link *left = NULL;
+    pthread_mutex_lock(&lock);
+    bool tell = drain_locked(&left);
+    struct wane__header *h = alloc_locked(bin);
+    pthread_mutex_unlock(&lock);
+    after_drain(left, tell);
+    if (h != NULL)
+        return h;
+    struct wane__page *page = wane__heap_fresh_page(bin, wane__heap_key(&wane__orphans));
+    if (page == NULL)
+        return NULL;
+    (void)wane__page_carve(page);
+    h = wane__page_pop(page);
+    wane__orphan_put(&page, 1);
+    return h;
 }
 
 void wane__orphan_note_pressure(size_t pages_used) {

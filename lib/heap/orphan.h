@@ -19,13 +19,16 @@ bool wane__orphan_try_put_empty(struct wane__page *page);
 void wane__orphan_put_old(struct wane__page *page);
 
 /*
- * Background: lists some pages, linked by `next`, that are in no list and the orphan heap's in name, whose tokens the
- * caller holds and that no owner is in the middle of; empty ones have waited long enough. Returns the others.
+ * Background: lists some pages, linked by `next`, that are in no list and the orphan heap's in name, and that no owner is
+ * in the middle of. `token`: the caller holds their tokens. `old`: empty ones have waited long enough. Returns the others.
  */
-struct wane__page *wane__orphan_put_taken(struct wane__page *list);
+struct wane__page *wane__orphan_put_taken(struct wane__page *list, bool token, bool old);
 
 /* Owner of the heap: a page with free blocks of that class, from now on of this heap. NULL: there is none. */
 struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin);
+
+/* A block of some page of that class, which stays the orphan heap's; fresh if need be. Any thread. NULL: memory is out. */
+struct wane__header *wane__orphan_alloc(unsigned bin);
 
 /* Any thread, about to take a fresh page: whether so many are empty that tend should take them back at once. */
 void wane__orphan_note_pressure(size_t pages_used);

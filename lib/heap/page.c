@@ -51,7 +51,6 @@ void wane__page_init(struct wane__page *page, unsigned cls, size_t block_size, b
     page->free = 0;
     page->used = 0;
     page->alarm = UINT32_MAX;
-    page->zero = (uint32_t)(block_size - sizeof(struct wane__header));
     page->carved = 0;
     page->place = WANE__AT_NOWHERE;
     page->cls = (uint8_t)cls;

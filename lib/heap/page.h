@@ -37,7 +37,6 @@ struct wane__page {
     char *base;      /* the page's memory: constant from publication to giving back */
     uint32_t used;   /* blocks handed out, those in xremote included */
     uint32_t alarm;  /* a free that makes `used` equal to this one takes the slow path */
-    uint32_t zero;   /* bytes of a block's payload */
     uint16_t free;   /* where in the page the first free block is; used + free + uncarved == capacity */
     uint16_t carved; /* blocks that were on the free list since the page was last empty */
     uint8_t place;

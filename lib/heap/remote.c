@@ -6,6 +6,7 @@
 #include "heap/remote.h"
 
 #include "base/check.h"
+#include "heap/orphan.h"
 #include "heap/tend.h"
 
 /* Holder of the token. */
@@ -13,7 +14,7 @@ static void notify(struct wane__page *page) {
     struct wane__heap *heap = wane__page_heap(page);
     wane__pause();
     wane__stack_push(&heap->xnotify, &page->notify);
-    if (load_seq_cst(&heap->xdead)) /* [order:dead] */
+    if (heap != &wane__orphans && load_seq_cst(&heap->xdead)) /* [order:dead] */
         wane__tend_call();
     else
         wane__tend_watch(); /* [order:watch] after the push */
@@ -24,11 +25,10 @@ void wane__remote_remind(struct wane__page *page) {
         notify(page);
 }
 
-bool wane__remote_return(struct wane__heap *heap, struct wane__link *first, struct wane__link *last) {
-    bool alone = wane__stack_push_chain(&heap->xnotify, first, last);
+void wane__remote_return(struct wane__heap *heap, struct wane__link *first, struct wane__link *last) {
+    (void)wane__stack_push_chain(&heap->xnotify, first, last);
     if (load_seq_cst(&heap->xdead)) /* [order:dead] */
         wane__tend_call();
-    return alone;
 }
 
 void wane__remote_free_chain(struct wane__page *page, struct wane__header *first, struct wane__header *last, uint32_t n) {

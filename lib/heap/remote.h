@@ -51,16 +51,20 @@ void wane__remote_pass(struct wane__page *page);
 void wane__remote_remind(struct wane__page *page);
 
 /*
- * Holder of the tokens of pages, linked by `notify`, that it took off the heap's stack: puts them there again. Returns
- * whether there were no others.
+ * Holder of the tokens of pages, linked by `notify`, that it took off the heap's stack: puts them there again.
  */
-bool wane__remote_return(struct wane__heap *heap, struct wane__link *first, struct wane__link *last);
+void wane__remote_return(struct wane__heap *heap, struct wane__link *first, struct wane__link *last);
 
 /* Passes on all tokens on the stack of a heap that is not the caller's. */
 void wane__remote_pass_all(struct wane__heap *heap);
 
 /* Owner: takes the list if the page's own is empty. False: there is none. */
 bool wane__remote_take(struct wane__page *page);
+
+/* Owner: whether the page has a block on its free list, or gets one there. */
+static inline bool wane__remote_ready(struct wane__page *page) {
+    return page->free != 0 || wane__remote_take(page) || wane__page_carve(page);
+}
 
 /* Owner with the token: lets it go; afterwards `used` and the returned number tell whether all blocks are free. */
 uint32_t wane__remote_settle(struct wane__page *page);

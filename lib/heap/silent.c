@@ -5,118 +5,96 @@
  */
 #include "heap/silent.h"
 
+#include <pthread.h>
+
 #include "base/check.h"
+#include "heap/arena.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
+#include "heap/tend.h"
 
 /* Pages that are taken between two rests of the claim: its owner may want it. */
 enum { TAKE_AT_ONCE = 256 };
 
-static struct wane__page *taken; /* under the collector's lock: through `next` */
+/*
+ * Fresh pages between two looks for pages that their owners do not use: the least after a look that found half as many,
+ * twice as many after another, up to the most, plus a share of the pages in use.
+ */
+enum { LOOK_LEAST = 4, LOOK_MOST = 16, LOOK_SHARE = 8 };
+static size_t xfresh, xinterval = LOOK_LEAST;
 
-/* Tokens on their way back. */
-struct chain {
-    struct wane__link *first, *last;
-};
+bool (*wane__heap_look)(void);
 
-static void add(struct chain *chain, struct wane__link *link) {
-    link->next = chain->first;
-    chain->first = link;
-    if (chain->last == NULL)
-        chain->last = link;
-}
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the orphan lock; with a claim it is only tried */
 
-static void take_page(struct wane__heap *heap, struct wane__page *page) {
+/* Guarded by lock: through `next`. Apart are those whose tokens were on the heap's stack: they are in hand. */
+static struct wane__page *taken, *taken_with_token;
+
+static void take_page(struct wane__heap *heap, struct wane__page *page, struct wane__page **list) {
     wane__heap_take_page(heap, page);
     page->place = WANE__AT_NOWHERE;
     store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
-    page->next = taken;
-    taken = page;
+    page->next = *list;
+    *list = page;
 }
 
-/* With the claim: some of the pages whose tokens stand in *tokens. */
-static void take_some(struct wane__heap *heap, struct wane__link **tokens, struct chain *back) {
-    for (unsigned n = 0; *tokens != NULL && n < TAKE_AT_ONCE; n++) {
-        struct wane__link *link = *tokens;
-        struct wane__page *page = wane__page_of_notify(link);
-        *tokens = link->next;
-        if (wane__page_heap(page) != heap) {
-            wane__remote_pass(page);
-            continue;
-        }
-        uint8_t place = load_relaxed(&page->place);
-        if (place == WANE__AT_CURRENT || place == WANE__AT_NOWHERE)
-            add(back, link);
-        else
-            take_page(heap, page);
-    }
-}
-
-/*
- * With the claim: empty pages that the classes keep. Nobody is in the middle of one. A token may be out, for a free of
- * before it was empty: so they are not settled, but wait on the empty list for it.
- */
-static struct wane__page *take_spares(struct wane__heap *heap) {
-    struct wane__page *list = NULL, *page;
-    for (unsigned bin = 0; load_relaxed(&heap->xspares) != 0 && bin < WANE__BINS; bin++) {
-        while ((page = wane__heap_take_spare(heap, bin)) != NULL) {
-            page->place = WANE__AT_NOWHERE;
-            store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
-            page->next = list;
-            list = page;
+/* With the claim: some of the pages whose tokens stand in *tokens, then some of those with room. False: no more. */
+static bool take_some(struct wane__heap *heap, struct wane__link **tokens, unsigned *bin, unsigned *ret_n) {
+    for (unsigned n = 0; n < TAKE_AT_ONCE; n++, ++*ret_n) {
+        struct wane__page *page;
+        if (*tokens != NULL) {
+            page = wane__page_of_notify(*tokens);
+            *tokens = (*tokens)->next;
+            if (wane__page_heap(page) == heap)
+                take_page(heap, page, &taken_with_token);
+            else
+                wane__remote_pass(page);
+        } else if ((page = wane__heap_open_page(heap, bin)) != NULL) {
+            take_page(heap, page, &taken);
+        } else {
+            return false;
         }
     }
-    return list;
+    return true;
 }
 
-static void put_spares(struct wane__page *list) {
-    while (list != NULL) {
-        struct wane__page *page = list;
-        list = page->next;
-        wane__orphan_put_old(page);
-    }
+/* Tokens in hand go back to the heap's stack. */
+static void put_back(struct wane__heap *heap, struct wane__link *tokens) {
+    struct wane__link *last = tokens;
+    if (tokens == NULL)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    wane__remote_return(heap, tokens, last);
 }
 
-/* The owner's heap is looked through unless it comes between. */
-static void look_through(struct wane__heap *heap) {
+/* Takes what others can use, unless the owner comes between. Returns how many pages. */
+static unsigned take_open(struct wane__heap *heap) {
     struct wane__link *tokens = wane__stack_take(&heap->xnotify);
-    struct chain back = {NULL, NULL};
-    struct wane__page *spares = NULL;
-    bool undisturbed = true;
     uint32_t turn = load_relaxed(&heap->xclaim);
-    do {
-        if (load_relaxed(&heap->xclaim) != turn || !wane__heap_claim(heap)) {
-            undisturbed = false;
-            break;
-        }
+    unsigned bin = 0, n = 0;
+    bool more = true;
+    while (more && load_relaxed(&heap->xclaim) == turn && wane__heap_claim(heap)) {
         wane__pause();
-        take_some(heap, &tokens, &back);
-        if (tokens == NULL)
-            spares = take_spares(heap);
+        more = take_some(heap, &tokens, &bin, &n);
         wane__heap_unclaim(heap);
         turn += 2;
-    } while (tokens != NULL);
-    put_spares(spares);
-    for (struct wane__link *next; tokens != NULL; tokens = next) {
-        next = tokens->next;
-        add(&back, tokens);
     }
-    if (back.first != NULL && !wane__remote_return(heap, back.first, back.last))
-        undisturbed = false;
-    heap->quiet_top = back.first;
-    heap->quiet_turn = undisturbed ? turn : 1; /* no even number */
+    put_back(heap, tokens);
+    heap->seen_turn = heap->crowd_turn = turn;
+    if (!more)
+        heap->bare_turn = turn;
+    return n;
 }
 
+/* The owner, or who frees in its pages, left something that is of no use to itself. */
 static bool has_news(const struct wane__heap *heap) {
     if (load_seq_cst(&heap->xdead)) /* [order:dead] */
         return false;
-    struct wane__link *top = load_seq_cst(&heap->xnotify.xtop); /* [order:watch] */
-    if (load_relaxed(&heap->xclaim) == heap->quiet_turn && top == heap->quiet_top)
-        return false;
-    return top != NULL || load_seq_cst(&heap->xspares) != 0; /* [order:watch] */
+    return load_seq_cst(&heap->xnotify.xtop) != NULL || load_seq_cst(&heap->xspares) != 0; /* [order:watch] */
 }
 
-/* Whether nothing but current pages happened in the heap for delay_ns. */
+/* Whether nothing but births and deaths in pages with room happened in the heap for delay_ns. */
 static bool is_silent(struct wane__heap *heap, uint64_t now_ns, uint64_t delay_ns) {
     uint32_t turn = load_relaxed(&heap->xclaim);
     if (turn != heap->seen_turn || heap->seen_since > now_ns || heap->seen_since == 0) {
@@ -127,25 +105,79 @@ static bool is_silent(struct wane__heap *heap, uint64_t now_ns, uint64_t delay_n
     return now_ns - heap->seen_since >= delay_ns;
 }
 
-void wane__silent_take(uint64_t now_ns, uint64_t delay_ns, bool all) {
-    for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
-        if (has_news(heap) && (all || is_silent(heap, now_ns, delay_ns)))
-            look_through(heap);
-    }
+/* Pages are short: whether nothing of the sort happened since they last were, and there may be something to take. */
+static bool is_idle(struct wane__heap *heap) {
+    uint32_t turn = load_relaxed(&heap->xclaim);
+    bool idle = turn == heap->crowd_turn && (turn & 1) == 0 && !load_seq_cst(&heap->xdead); /* [order:dead] */
+    heap->crowd_turn = turn;
+    return idle && (turn != heap->bare_turn || load_relaxed(&heap->xnotify.xtop) != NULL);
 }
 
-bool wane__silent_taken(void) { return taken != NULL; }
+static bool any_taken(void) { return taken != NULL || taken_with_token != NULL; }
 
-void wane__silent_put(void) {
+static void put(bool old) {
     while (taken != NULL)
-        taken = wane__orphan_put_taken(taken);
+        taken = wane__orphan_put_taken(taken, false, old);
+    while (taken_with_token != NULL)
+        taken_with_token = wane__orphan_put_taken(taken_with_token, true, old);
+}
+
+void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
+    pthread_mutex_lock(&lock);
+    for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
+        if (has_news(heap) && (all || is_silent(heap, now_ns, delay_ns)))
+            (void)take_open(heap);
+    }
+    if (any_taken() && waiter(arg))
+        put(true);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Guarded by lock: the next look comes sooner when this one was worth it. */
+static void look_again_after(unsigned got) {
+    size_t most = LOOK_MOST + wane__arena_pages_used() / LOOK_SHARE, last = load_relaxed(&xinterval);
+    size_t next = got >= last / 2 ? (size_t)LOOK_LEAST : 2 * last;
+    store_relaxed(&xinterval, next < LOOK_LEAST ? (size_t)LOOK_LEAST : next < most ? next : most);
+    store_relaxed(&xfresh, (size_t)0);
+}
+
+static bool relieve_locked(void) {
+    unsigned got = 0;
+    for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
+        if (is_idle(heap))
+            got += take_open(heap);
+    }
+    look_again_after(got);
+    return any_taken();
+}
+
+bool wane__silent_relieve(void) {
+    bool (*look)(void) = load_acquire(&wane__heap_look);
+    if (add_relaxed(&xfresh, (size_t)1) < load_relaxed(&xinterval) || look == NULL || pthread_mutex_trylock(&lock) != 0)
+        return false;
+    bool any = relieve_locked(), clear = any && look();
+    if (clear)
+        put(false);
+    pthread_mutex_unlock(&lock);
+    if (any && !clear)
+        wane__tend_call();
+    return clear;
 }
 
 bool wane__silent_news(void) {
-    bool news = taken != NULL;
+    pthread_mutex_lock(&lock);
+    bool news = any_taken() || load_seq_cst(&wane__orphans.xnotify.xtop) != NULL; /* [order:watch] */
+    pthread_mutex_unlock(&lock);
     for (struct wane__heap *heap = wane__heap_first(); !news && heap != NULL; heap = wane__heap_next(heap))
         news = has_news(heap);
     return news;
 }
 
-void wane__silent_fork_child(void) { taken = NULL; }
+void wane__silent_fork_prepare(void) { pthread_mutex_lock(&lock); }
+
+void wane__silent_fork_parent(void) { pthread_mutex_unlock(&lock); }
+
+void wane__silent_fork_child(void) {
+    taken = taken_with_token = NULL; /* each is found by its place */
+    pthread_mutex_unlock(&lock);
+}

@@ -82,9 +82,7 @@ static void give_going(uint64_t now_ns, bool keep) {
 static bool run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
     (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
     pass_tokens();
-    wane__silent_take(now_ns, delay_ns, all);
-    if (wane__silent_taken() && waiter(arg))
-        wane__silent_put();
+    wane__silent_tend(waiter, arg, now_ns, delay_ns, all);
     bool pressure = wane__orphan_pressure();
     add_going(wane__orphan_take_idle(now_ns, delay_ns, all || pressure));
     add_going(wane__large_take_idle(now_ns, delay_ns, all));
@@ -121,7 +119,6 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
 void wane__tend_fork_child(void) {
     store_relaxed(&xwork, 1u); /* nobody is called while the lists are made anew */
     store_relaxed(&xwatching, 0u);
-    wane__silent_fork_child();
     going = NULL; /* each is found by its place */
 }
 

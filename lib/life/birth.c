@@ -26,6 +26,16 @@ static void *fail(int error) {
     return NULL;
 }
 
+static struct wane__header *allocate_small(struct wane__record *r, unsigned bin) {
+    wane__mark(&r->head);
+    struct wane__header *h = wane__heap_pop(&r->heap, bin);
+    wane__unmark(&r->head);
+    if (unlikely(h == NULL))
+        return wane__heap_alloc_slow(&r->heap, bin);
+    wane__heap_zero(h, wane__heap_class_size(bin % WANE__CLASSES) - sizeof *h);
+    return h;
+}
+
 static struct wane__header *allocate(struct wane__record *r, const wane_type *t, size_t extra) {
     const uintptr_t *p = t->wane__private;
     bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
@@ -41,7 +51,7 @@ static struct wane__header *allocate(struct wane__record *r, const wane_type *t,
     }
     struct wane__header *h;
     if (likely(cls != WANE__CLASS_LARGE))
-        h = wane__heap_alloc(&r->heap, cls, tracked);
+        h = allocate_small(r, WANE__BIN(cls, tracked));
     else if (block > SIZE_MAX / 4)
         return fail(EOVERFLOW);
     else
@@ -141,15 +151,17 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     if (unlikely(match == WANE__MATCH_NOBODY || extra != 0 || load_acquire(&p[WANE__TYPE_ID]) == 0)) /* [order:type] */
         return new_any(t, extra);
     struct wane__record *r = (struct wane__record *)(void *)self;
-    struct wane__page *page = r->heap.fast[p[WANE__TYPE_BIN]];
-    struct wane__header *h = wane__page_pop(page);
+    wane__bracket_enter(self);
+    struct wane__header *h = wane__heap_pop(&r->heap, (unsigned)p[WANE__TYPE_BIN]);
+    wane__bracket_leave(self);
     if (unlikely(h == NULL))
         return new_any(t, extra);
-    wane__heap_zero_quick(h, page->zero);
+    size_t payload = p[WANE__TYPE_ZERO];
+    wane__heap_zero_quick(h, payload);
     store_relaxed((uint64_t *)(void *)h, p[WANE__TYPE_FIRST] | (uint64_t)1 << 32 | match);
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */
     bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
-    wane__tally_sum(&r->births[tracked], 1, page->zero + sizeof *h);
+    wane__tally_sum(&r->births[tracked], 1, payload + sizeof *h);
     if (tracked) {
         compiler_barrier();
         if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0)

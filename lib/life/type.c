@@ -76,6 +76,8 @@ static void describe(wane_type *t, uint32_t id, size_t slots) {
     p[WANE__TYPE_TRAITS] = traits;
     p[WANE__TYPE_BLOCK] = block;
     p[WANE__TYPE_CLASS] = wane__heap_class(block);
+    if (p[WANE__TYPE_CLASS] != WANE__CLASS_LARGE)
+        p[WANE__TYPE_ZERO] = wane__heap_class_size((unsigned)p[WANE__TYPE_CLASS]) - sizeof(struct wane__header);
     p[WANE__TYPE_BIRTH] = (uint64_t)id << WANE__TYPE_SHIFT | WANE__LIVE | (t->finalize != NULL ? WANE__FINAL_DUE : 0);
     uint64_t candidate = WANE__CANDIDATE_NEVER;
     if ((traits & WANE__TRAIT_TRACKED) != 0)

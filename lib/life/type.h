@@ -19,6 +19,7 @@ enum {
     WANE__TYPE_TRAITS,  /* WANE__TRAIT_ flags */
     WANE__TYPE_CLASS,   /* size class without extra bytes */
     WANE__TYPE_BLOCK,   /* block size asked for without extra bytes */
+    WANE__TYPE_ZERO,    /* bytes of a block of that class behind the header */
     WANE__TYPE_BIRTH,   /* `shared` at birth */
     WANE__TYPE_FIRST,   /* first header word at birth, without the owner */
     WANE__TYPE_BIN,     /* WANE__BIN of the class; that of no page: born in the slow path */

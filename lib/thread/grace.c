@@ -259,6 +259,11 @@ bool wane__brackets_clear(void) {
     return true;
 }
 
+bool wane__bracket_look(void) {
+    wane__heavy();
+    return wane__brackets_clear();
+}
+
 /*
  * Threads that make marks without fences learn of it in their next call: those that run get some time to.
  */

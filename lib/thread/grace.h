@@ -34,7 +34,9 @@ uint64_t wane__grace_ended(void);
 
 /* Whether each thread's bracket was seen clear, after a heavy barrier that the caller made: a few looks, no waiting. */
 bool wane__brackets_clear(void);
-/* The same of one owner. */
+/* Both: a heavy barrier, then that. */
+bool wane__bracket_look(void);
+/* Of one owner, after a barrier that the caller made. */
 bool wane__bracket_clear(uint32_t id);
 /*
  * Heavy barrier and wait until each bracket was seen clear once. Not inside a bracket; inside a guard it may be, since

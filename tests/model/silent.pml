@@ -1,7 +1,8 @@
 /*
  * Pages of a silent owner (lib/heap/silent.h): one page with three blocks, all in use, in its owner's list of full pages. The
  * owner wakes and frees one block by its inline path, perhaps ringing the alarm, before and after it takes its heap's slow path; two
- * blocks are freed by another thread. The background thread meanwhile takes the page away when the token is on the stack.
+ * blocks are freed by another thread. The background thread meanwhile takes the page away, when the token is on the stack
+ * or as a page with room; a third thread takes note of what comes to the orphan heap.
  * The owner's mark is a plain store into its store buffer; its load of xheap does not wait for it.
  *
  * Claimed:  nobody writes the owner's fields of the page beside another; the heap's lists are changed by one at a time;
@@ -14,6 +15,7 @@
  *         BUG_NORECHECK  with the claim, the alarm does not look at xheap again
  *         BUG_NOREMIND   an alarm that cannot have the claim is forgotten
  *         BUG_EARLY      xheap is changed after the barrier
+ *         BUG_DRAINTAKEN who drains the orphan heap's tokens settles a page that is not listed yet
  */
 #define HEAP 1
 #define ORPHANS 2
@@ -27,7 +29,7 @@ byte remote;                 /* count of xremote */
 bit notified;                /* NOTIFIED: the token is with somebody, or on a stack */
 byte token;                  /* whose stack it is on; 0: in somebody's hand, or nobody's */
 byte xheap = HEAP, place = FULL;
-bit claim;
+bit claim, lock;             /* of the heap; of the orphan heap */
 byte in_fields, in_lists;    /* who is inside: at most one */
 byte brac;                   /* the owner's bracket, as memory has it */
 byte ended;
@@ -129,57 +131,79 @@ proctype Other() {
   ended++
 }
 
+/* What is listed where its blocks say. */
+inline list_it() {
+  if :: used == remote -> place = EMPTY; used = 0; remote = 0 :: else -> place = AVAIL fi
+}
+
+/* With the claim: the page leaves its owner's lists; then it is the orphan heap's in name, and nobody's in fact. */
+inline take_it() {
+  ENTER(in_lists); place = NOWHERE; in_lists--;
+#ifndef BUG_EARLY
+  xheap = ORPHANS;
+#endif
+  took = 1
+}
+
 proctype Background() {
-  byte r = 0; bit mine = 0, took = 0;
+  bit mine = 0, took = 0;
   do
   :: atomic { token == HEAP -> token = 0; mine = 1 };
      if
      :: atomic { claim == 0 -> claim = 1 };
         if
-        :: xheap == HEAP ->
-           ENTER(in_lists); place = NOWHERE; in_lists--;
-#ifndef BUG_EARLY
-           xheap = ORPHANS;
-#endif
-           took = 1
-        :: else -> token = xheap
+        :: xheap == HEAP -> take_it()
+        :: else -> token = xheap; mine = 0
         fi;
         claim = 0
-     :: claim == 1 -> token = HEAP                /* back: the owner is awake */
-     fi;
-     mine = 0;
+     :: claim == 1 -> token = HEAP; mine = 0      /* back: the owner is awake */
+     fi
+  :: atomic { claim == 0 -> claim = 1 };          /* as one of the pages with room, without its token */
      if
-     :: took ->
+     :: xheap == HEAP && place != FULL -> take_it()
+     :: else -> skip
+     fi;
+     claim = 0
+  :: atomic { claim == 0 -> claim = 1 }; claim = 0 /* for other pages of the heap */
+  :: took ->
 #ifndef BUG_NOBARRIER
-        BARRIER;
+     BARRIER;
 #endif
 #ifndef BUG_NOWAIT
-        brac == 0;
+     brac == 0;
 #endif
 #ifdef BUG_EARLY
-        xheap = ORPHANS;
+     xheap = ORPHANS;
 #endif
-        ENTER(in_fields);                         /* settles: the token is let go */
-        d_step {
-          notified = 0;
-          if :: used == remote -> place = EMPTY; used = 0; remote = 0 :: else -> place = AVAIL fi
-        };
-        in_fields--;
-        took = 0
-     :: else -> skip
-     fi
-  :: atomic { token == ORPHANS -> token = 0 };    /* the orphan heap's own draining, under its lock */
-     ENTER(in_fields);
-     d_step {
-       notified = 0;
-       if :: used == remote -> place = EMPTY; used = 0; remote = 0 :: else -> skip fi
-     };
-     in_fields--
-  :: atomic { claim == 0 -> claim = 1 }; claim = 0 /* for other pages of the heap */
-  :: ended == 2 && token == 0 -> break
+     atomic { lock == 0 -> lock = 1 };
+     ENTER(in_fields);                            /* settles if the token is in hand */
+     d_step { if :: mine -> notified = 0 :: else -> skip fi; list_it() };
+     in_fields--;
+     lock = 0; took = 0; mine = 0
+  :: ended == 2 && token == 0 && !took && lock == 0 -> break
   od;
   /* nobody is at work: all is counted */
   assert(!notified && place == EMPTY && used == 0 && remote == 0)
 }
 
-init { atomic { run Buffer(); run Owner(); run Other(); run Background() } }
+/* The orphan heap's own draining, under its lock, by whoever comes. */
+proctype Drainer() {
+end:
+  do
+  :: atomic { lock == 0 -> lock = 1 };
+     if
+#ifndef BUG_DRAINTAKEN
+     :: atomic { token == ORPHANS && xheap == ORPHANS && place != NOWHERE -> token = 0 };
+#else
+     :: atomic { token == ORPHANS && xheap == ORPHANS -> token = 0 };
+#endif
+        ENTER(in_fields);
+        d_step { notified = 0; list_it() };
+        in_fields--
+     :: else -> skip
+     fi;
+     lock = 0
+  od
+}
+
+init { atomic { run Buffer(); run Owner(); run Other(); run Background(); run Drainer() } }

@@ -25,7 +25,9 @@ static void replace(struct wane__heap *heap, test_rng *r) {
     if (h == NULL)
         return;
     block_dead(h, h->local - sizeof *h);
+    pthread_rwlock_rdlock(&brackets);
     wane__heap_free(heap, h);
+    pthread_rwlock_unlock(&brackets);
 }
 
 static void *mutator(void *arg) {
@@ -66,6 +68,7 @@ static bool no_wait(void *arg) { return arg == NULL; }
 
 /* A block is in one slot at most: whoever was replacing one had it in hand, not in the slot. */
 static void child(struct wane__heap *own) {
+    brackets = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER; /* whoever had it is gone */
     for (unsigned i = 0; i < THREADS; i++)
         wane__heap_fork_child(heaps[i]);
     wane__heap_fork_child_done(own);
@@ -101,7 +104,10 @@ static void child(struct wane__heap *own) {
     _exit(0);
 }
 
+static bool look(void) { return bracket_wait(NULL); }
+
 TEST(fork_while_others_allocate) {
+    wane__heap_look = look;
     pthread_t t[THREADS], background;
     struct wane__heap *own = heap_enter();
     for (unsigned i = 0; i < THREADS; i++)

@@ -9,7 +9,7 @@
 
 void test_teardown(void) { heap_must_be_empty(); }
 
-enum { BLOCK = 1040, MANY = 400 };
+enum { BLOCK = 1040, MANY = 400, GATHERED = (WANE__GATHERED_BYTES + BLOCK - 1) / BLOCK };
 
 static struct wane__header *h[MANY];
 static struct wane__heap *owner, *other;
@@ -48,9 +48,9 @@ static size_t tended(void) {
 TEST(frees_are_gathered) {
     setup();
     struct wane__page *page = wane__page_of(h[0]), *next = wane__page_of(h[per_page]);
-    CHECK(page != next && per_page > WANE__GATHERED_MAX + 3);
+    CHECK(page != next && per_page > WANE__GATHERED_MAX + 3 && GATHERED < WANE__GATHERED_MAX);
     unsigned n = 0;
-    while (n < WANE__GATHERED_MAX - 1)
+    while (n < GATHERED - 1)
         block_free(other, h[n++], BLOCK);
     CHECK(!notified(page));
     block_free(other, h[n++], BLOCK);
@@ -69,6 +69,21 @@ TEST(frees_are_gathered) {
     CHECK(wane__heap_check(owner));
     free_range(owner, n, per_page);
     free_range(owner, per_page + 1, MANY);
+    leave();
+}
+
+/* Small ones are gathered by number. */
+TEST(small_frees_are_gathered) {
+    setup();
+    struct wane__header *small[WANE__GATHERED_MAX];
+    for (unsigned i = 0; i < WANE__GATHERED_MAX; i++)
+        small[i] = block_new(owner, 32, false);
+    for (unsigned i = 0; i < WANE__GATHERED_MAX; i++) {
+        CHECK(!notified(wane__page_of(small[0])));
+        block_free(other, small[i], 32);
+    }
+    CHECK_EQ_UINT(wane__remote_count(load_relaxed(&wane__page_of(small[0])->xremote)), WANE__GATHERED_MAX);
+    free_range(owner, 0, MANY);
     leave();
 }
 

@@ -115,6 +115,35 @@ static void run_threads(void *(*fn)(void *), unsigned n, unsigned rounds) {
 
 TEST(exchange) { run_threads(exchanger, MUTATORS, 2); }
 
+static bool look(void) { return bracket_wait(NULL); }
+
+/* Who is short of pages takes those of the others, who go on. A look that fails leaves them to the background. */
+static bool look_sometimes(void) {
+    static uint32_t xlooks;
+    return add_relaxed(&xlooks, 1u) % 3 != 0 && look();
+}
+
+/* Heaps that do nothing, each with a few blocks: what a mutator finds when it is short. */
+static void *crowd(void *arg) {
+    test_rng r = test_rng_make((uintptr_t)arg);
+    enum { HEAPS = 12 };
+    struct wane__heap *heaps[HEAPS];
+    for (unsigned i = 0; i < HEAPS; i++)
+        heaps[i] = heap_enter();
+    for (unsigned i = 0; i < 40 * test_scale(); i++)
+        exchange_some(heaps[test_below(&r, HEAPS)], &r, 20);
+    for (unsigned i = 0; i < HEAPS; i++)
+        heap_leave(heaps[i]);
+    return NULL;
+}
+
+TEST(exchange_while_pages_are_short) {
+    wane__heap_look = look_sometimes;
+    run_threads(exchanger, MUTATORS, 1);
+    run_threads(crowd, MUTATORS, 1);
+    wane__heap_look = NULL;
+}
+
 static void *short_thread(void *arg) {
     test_rng r = test_rng_make((uintptr_t)arg);
     struct wane__heap *heap = heap_enter();

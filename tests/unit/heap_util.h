@@ -83,10 +83,22 @@ static inline void block_dead(struct wane__header *h, size_t payload) {
     CHECK_EQ_UINT(was & WANE__LIVE, WANE__LIVE);
 }
 
+/* A block with a zero payload, as life/birth.c gets it. */
+static inline struct wane__header *block_alloc(struct wane__heap *heap, unsigned cls, bool tracked) {
+    unsigned bin = WANE__BIN(cls, tracked);
+    pthread_rwlock_rdlock(&brackets);
+    struct wane__header *h = wane__heap_pop(heap, bin);
+    pthread_rwlock_unlock(&brackets);
+    if (h == NULL)
+        return wane__heap_alloc_slow(heap, bin);
+    wane__heap_zero(h, wane__heap_class_size(cls) - sizeof *h);
+    return h;
+}
+
 static inline struct wane__header *block_new(struct wane__heap *heap, size_t block, bool tracked) {
     unsigned cls = wane__heap_class(block);
     struct wane__header *h = cls == WANE__CLASS_LARGE ? wane__heap_alloc_large(heap, block, tracked)
-                                                      : wane__heap_alloc(heap, cls, tracked);
+                                                      : block_alloc(heap, cls, tracked);
     if (h != NULL)
         block_born(h, block - sizeof *h);
     return h;
