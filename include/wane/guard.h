@@ -42,6 +42,7 @@ WANE_INLINE void wane_guard_leave(void) {
     struct wane__thread *t = wane__self;
     if (wane__likely(t->nest == 1)) {
         t->nest = 0;
+        wane__told_release(&t->guard);
         wane__store_release(&t->guard, (uint64_t)0); /* [order:guard] */
         return;
     }

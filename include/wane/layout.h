@@ -99,6 +99,7 @@ WANE__HELPER void wane__bracket_enter(struct wane__thread *t) {
 }
 
 WANE__HELPER void wane__bracket_leave(struct wane__thread *t) {
+    wane__told_release(&t->bracket);
     wane__store_release(&t->bracket, 0u); /* [order:bracket] */
 }
 

@@ -33,6 +33,7 @@ WANE_INLINE void wane_slot_init(wane_slot *s, void *obj) {
     wane__bracket_enter(t);
     if (wane__likely(wane__load_relaxed(&wane__header_of(obj)->candidate) != 0 &&
                      wane__load_relaxed(&t->match) != WANE__MATCH_NOBODY)) {
+        wane__told_release(&s->wane__target);
         wane__store_release(&s->wane__target, obj); /* [order:slot] */
         done = true;
     }
@@ -50,6 +51,7 @@ WANE_INLINE void *wane_slot_load(wane_slot *s) {
     void *obj = wane__load_acquire(&s->wane__target); /* [order:slot] */
     bool counted = obj == NULL || wane__retain_marked(t, wane__header_of(obj));
     wane__bracket_leave(t);
+    wane__told_acquire(&s->wane__target);
     return wane__likely(counted) ? obj : wane__slot_load_slow(s);
 }
 
@@ -59,7 +61,9 @@ WANE_INLINE void *wane_slot_load(wane_slot *s) {
  * what the slot is in stays. It ends with the lock, and with the holder's own change of the slot.
  */
 WANE_INLINE void *wane_slot_peek(wane_slot *s) {
-    return wane__load_acquire(&s->wane__target); /* [order:slot] */
+    void *obj = wane__load_acquire(&s->wane__target); /* [order:slot] */
+    wane__told_acquire(&s->wane__target);
+    return obj;
 }
 
 /* Makes the slot refer to obj (borrowed: the slot takes a unit of its own). */

@@ -36,6 +36,7 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
         load_relaxed(&h->candidate) >= WANE__CANDIDATE_NEVER) {
         store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
         store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED);
+        wane__tsan_acquire(&h->shared); /* others may have been here, and have left the word as it was */
         return WANE__DIED;
     }
     bool last_final = wane__word_count(w) == 0 && wane__word_has(w, WANE__FINAL_DUE);

@@ -36,6 +36,7 @@ static bool merge(struct wane__record *r, struct wane__header *h) {
 }
 
 void wane__revoke_end(struct wane__record *r, struct wane__header *h) {
+    wane__tsan_release(&h->shared); /* what the owner did under units that it gave up, which its bracket told */
     if (merge(r, h))
         wane__tally(r->xrevocations, 1);
 }

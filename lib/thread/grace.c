@@ -314,12 +314,16 @@ bool wane__calls_begin(uint32_t id) {
     uint32_t nobody = 0;
     if (!cas_acq_rel(&xcalls_turn, &nobody, id))
         return false;
+    wane__tsan_acquire(&xcalls_turn); /* of what is left somebody else has taken the tokens */
     if (load_relaxed(&xcalls_left) == NULL) /* else whoever ran them before had no time left */
         take_due();
     return true;
 }
 
-void wane__calls_end(void) { store_release(&xcalls_turn, 0u); }
+void wane__calls_end(void) {
+    wane__tsan_release(&xcalls_turn);
+    store_release(&xcalls_turn, 0u);
+}
 
 wane_defer_node *wane__calls_next(void) {
     wane_defer_node *node = load_relaxed(&xcalls_left);
