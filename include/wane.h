@@ -51,7 +51,7 @@
  *     later has room in the objects themselves, when there is none elsewhere.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
  *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
- *     the library's, and before the outermost call returns.
+ *     the library's, and before the outermost call returns; without memory to remember them, later, like what is deferred.
  *
  * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
  * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something

@@ -55,12 +55,16 @@ WANE_API void wane_gc_resume(void);
  * was deferred is applied first, and what is found unreachable is destroyed when the call returns. Generation 2 finds
  * all cycles that are dead when it begins, as far as no other thread works on them.
  *
- * Returns how many unreachable objects it found; 0 inside a callback and for a generation that does not exist.
+ * Returns how many unreachable objects it found; 0 inside a callback and for a generation that does not exist. When memory is
+ * out it finds fewer, or none: the rest stays as it was, to be found by the next.
  * Aborts with one line inside a guard. Threads: any; waits for other collections and guards; runs user code.
  */
 WANE_API size_t wane_gc_collect(int generation);
 
-/* The same with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM, -EAGAIN. ret may be NULL. */
+/*
+ * The same with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM (given up for want of
+ * memory; what ret says was found before), -EAGAIN. ret may be NULL.
+ */
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 
 /*

@@ -32,7 +32,8 @@ WANE_API void wane_thread_detach(void);
  * Returns once every decrement that was deferred before the call, by any thread, is applied, and what died of it is
  * destroyed; deferred functions that were due have run.
  *
- * Returns 0, or -EDEADLK inside a callback. Aborts with one line inside a guard otherwise, for which it would wait for ever.
+ * Returns 0, -EDEADLK inside a callback, or -ENOMEM or -EAGAIN when the thread cannot be attached; it needs no memory
+ * otherwise. Aborts with one line inside a guard, outside of callbacks, for which it would wait for ever.
  * Threads: any; waits for guards of other threads; runs user code; synchronizes with the deaths that it caused.
  */
 WANE_API int wane_flush(void);

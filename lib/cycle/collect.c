@@ -84,6 +84,10 @@ static void make_candidate_again(struct wane__header *h, unsigned age) {
 static void grow_older(struct wane__collection *c, const struct wane__suspect *s, bool again) {
     struct wane__header *h = s->h;
     uint8_t age = load_relaxed(&h->age);
+    if (c->table.failed) { /* nothing was decided, not even that it lives: the same collection is to find it again */
+        make_candidate_again(h, age & 3);
+        return;
+    }
     if ((age & 3) < WANE__OLDEST)
         store_relaxed(&h->age, ++age);
     bool root = (s->flags & WANE__SUSPECT_ROOT) != 0;

@@ -34,6 +34,16 @@ void *malloc(size_t size) {
     return size >= 4000 && atomic_load(&no_memory) ? NULL : __libc_malloc(size);
 }
 
+// The collector's tables: the call of that number fails, counted from when it is set.
+static _Atomic(int) table_call_fails;
+extern void *__libc_realloc(void *p, size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+static bool table_call_is_it(void) {
+    return atomic_load(&table_call_fails) > 0 && atomic_fetch_sub(&table_call_fails, 1) == 1;
+}
+void *realloc(void *p, size_t size) { return table_call_is_it() ? NULL : __libc_realloc(p, size); }
+void *calloc(size_t n, size_t size) { return table_call_is_it() ? NULL : __libc_calloc(n, size); }
+
 static size_t warnings;
 
 static void note_warning(int level, const char *line, void *unused) {
@@ -330,5 +340,41 @@ static void parked_cycles(void *unused) {
 }
 
 TEST(cycles_of_what_was_parked) { check_in_child(parked_cycles, NULL); }
+
+// A collection that was given up leaves its candidates as they were: the same one again, with memory,
+// finds all that it would have found.
+enum { RINGS = 3000 };
+
+static void collect_with_faults(void *unused) {
+    (void)unused;
+    wane_gc_disable();
+    size_t dead = 0;
+    for (int generation = 0; generation <= WANE_GC_FULL; generation++) {
+        bool failed = true;
+        for (int nth = 1; failed; nth++) {
+            for (size_t i = 0; i < RINGS; i++) {
+                struct node *n = node_new(i);
+                wane_slot_give(&n->left, node_new(i));
+                wane_slot_store(&((struct node *)wane_slot_peek(&n->left))->right, n);
+                wane_release(n);
+            }
+            atomic_store(&table_call_fails, nth);
+            wane_gc_event event = {0};
+            int error = wane_gc_run(generation, &event);
+            failed = atomic_load(&table_call_fails) <= 0;
+            atomic_store(&table_call_fails, 0);
+            CHECK_EQ_INT(error, failed ? -ENOMEM : 0);
+            size_t found = event.collected + (failed ? wane_gc_collect(generation) : 0);
+            dead += (size_t)2 * RINGS;
+            CHECK_MSG(found == (size_t)2 * RINGS && atomic_load(&nodes_dead) == dead,
+                      "generation %d, call %d failed: found %zu, dead %zu of %zu", generation, nth,
+                      found, atomic_load(&nodes_dead), dead);
+        }
+    }
+    wane_gc_enable();
+    check_all_dead(dead);
+}
+
+TEST(collections_that_get_no_memory) { check_in_child(collect_with_faults, NULL); }
 
 #endif
