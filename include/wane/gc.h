@@ -41,7 +41,8 @@ typedef struct wane_gc_event {
 
 /*
  * Whether collections start by themselves (they do at first). Explicit ones always work. pause and resume nest, beside
- * enable and disable: collections start by themselves while it is enabled and not paused.
+ * enable and disable: collections start by themselves while it is enabled and not paused. A resume without a pause does
+ * nothing.
  * Threads: any; wait for nobody; run no user code. What starts collections may wake the library's thread.
  */
 WANE_API void wane_gc_enable(void);
@@ -110,8 +111,10 @@ WANE_API void wane_note_external(void *obj, ptrdiff_t bytes);
  * wane_gc_get_count tells how far each has come. set: 0, or -EINVAL above INT_MAX.
  *
  * While collections that start by themselves free next to nothing, they start later: after up to 256 times the first
- * threshold, and never later than at a quarter of 500,000 objects and those that live (or at the threshold, if that is
- * more). The first that frees more than one of 32 that it looked at ends that, and so does set. Age and asking start them as ever.
+ * threshold, and never later than at a quarter of 250,000 objects and those that live (or at the threshold, if that is
+ * more). The first that frees more than one of 32 that it looked at ends that, and so does set, also by the option's name. Age and
+ * asking start them as ever. A collection that came late and looked at what would have started several counts as so many
+ * for the generation above.
  */
 WANE_API int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2);
 WANE_API void wane_gc_get_threshold(unsigned ret[3]);

@@ -8,6 +8,7 @@
 #include <wane/gc.h>
 #include <wane/thread.h>
 
+#include "api/api.h"
 #include "base/option.h"
 #include "cycle/background.h"
 #include "cycle/generations.h"
@@ -20,8 +21,8 @@
 void wane_gc_enable(void) { wane__automatic_set(true); }
 void wane_gc_disable(void) { wane__automatic_set(false); }
 bool wane_gc_is_enabled(void) { return wane__automatic_enabled(); }
-void wane_gc_pause(void) { wane__automatic_pause(1); }
-void wane_gc_resume(void) { wane__automatic_pause(-1); }
+void wane_gc_pause(void) { wane__automatic_pause(); }
+void wane_gc_resume(void) { wane__automatic_resume(); }
 
 int wane_gc_run(int generation, wane_gc_event *ret) {
     if (generation < 0 || generation > WANE_GC_FULL)
@@ -59,11 +60,11 @@ int wane_gc_step(int64_t budget_ns) {
     if (r->head.nest > 0)
         wane__fatal("wane_gc_step inside a guard: it would wait for itself");
     uint64_t deadline = wane__now() + (budget_ns > LEAST_BUDGET_NS ? (uint64_t)budget_ns : LEAST_BUDGET_NS);
-    int more = wane__collect_slice(r, deadline);
-    if (wane__work_slice(r, deadline) && more == 0)
-        more = 1;
+    int did = wane__collect_slice(r, deadline, true);
+    bool waits, more = wane__work_slice(r, deadline);
+    more = more || wane__step_delay(&waits) == 0 || wane__collection_unfinished();
     errno = saved;
-    return more;
+    return did < 0 ? did : more;
 }
 
 int wane_collector_run(void) {
@@ -87,6 +88,7 @@ size_t wane_gc_collect(int generation) {
 int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2) {
     if (g0 > INT_MAX || g1 > INT_MAX || g2 > INT_MAX)
         return -EINVAL;
+    wane__options_read_environment(); /* first: it must not come later and overwrite these */
     store_relaxed(&wane__options.xthreshold0, (int64_t)g0);
     store_relaxed(&wane__options.xthreshold1, (int64_t)g1);
     store_relaxed(&wane__options.xthreshold2, (int64_t)g2);
@@ -96,6 +98,7 @@ int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2) {
 }
 
 void wane_gc_get_threshold(unsigned ret[3]) {
+    wane__options_read_environment();
     ret[0] = (unsigned)wane__option(threshold0);
     ret[1] = (unsigned)wane__option(threshold1);
     ret[2] = (unsigned)wane__option(threshold2);

@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "base/check.h"
 #include "base/option.h"
+#include "cycle/generations.h"
 #include "thread/wake.h"
 
 static const struct option {
@@ -35,6 +36,11 @@ static const struct option *find(const char *name) {
     return NULL;
 }
 
+static bool is_threshold(const struct option *o) {
+    return o->value == &wane__options.xthreshold0 || o->value == &wane__options.xthreshold1 ||
+           o->value == &wane__options.xthreshold2;
+}
+
 int wane_option_set(const char *name, int64_t value) {
     if (name == NULL)
         return -EINVAL;
@@ -47,6 +53,10 @@ int wane_option_set(const char *name, int64_t value) {
     if (o->value == &wane__options.xmembarrier && wane__started() && value != load_relaxed(o->value))
         return -EBUSY;
     store_relaxed(o->value, value);
+    if (is_threshold(o)) {
+        wane__generations_reset();
+        wane__wake(); /* what is due now may not have been before */
+    }
     wane__hurry(); /* the collector thread may be napping by the old value */
     return 0;
 }

@@ -45,6 +45,7 @@ static void fork_prepare(void) {
         return;
     wane__collector_lock();
     wane__collect_fork_prepare();
+    wane__generations_fork_prepare();
     wane__death_fork_prepare();
     wane__type_fork_prepare();
     wane__weak_fork_prepare();
@@ -62,6 +63,7 @@ static void parent(void) {
     wane__weak_fork_release();
     wane__type_fork_release();
     wane__death_fork_parent();
+    wane__generations_fork_parent();
     wane__collect_fork_parent();
     wane__collector_unlock();
 }

@@ -13,6 +13,17 @@
 #include "thread/mode.h"
 
 bool wane__xpinning;
+uint8_t wane__xmarked[4];
+
+/* The flag, then whether the collector sleeps: as with the page's mark, the sleeper makes the barrier. */
+void wane__first_mark(unsigned mark) {
+    store_relaxed(&wane__xmarked[mark], (uint8_t)1);
+    if (wane__fences_on())
+        fence_seq_cst();
+    compiler_barrier();
+    if (unlikely(load_relaxed(&wane__xidle)))
+        wane__wake_idle();
+}
 
 static enum wane__drop died(struct wane__header *h, uint64_t before) {
     if (wane__word_has(before, WANE__PINNED))

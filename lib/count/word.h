@@ -27,17 +27,29 @@ static inline bool wane__word_has(uint64_t w, uint64_t flag) { return (w & flag)
  */
 extern bool wane__xpinning;
 
-/* Marks the page of a candidate of that age. */
-static inline void wane__mark_page(struct wane__header *h, unsigned age) {
-    uint8_t *dirty = &wane__marks_of(h)->xdirty[age];
-    if (likely(load_relaxed(dirty) != 0 && !wane__fences_on())) /* without membarrier the load may be too early */
-        return;
-    store_relaxed(dirty, (uint8_t)1);
+/*
+ * Marks of pages, summed up: 0 while no page has a mark of that number. Whoever sets a page's mark sets its flag too; a
+ * collection clears the flags, makes a heavy barrier and then clears pages' marks (cycle/roots.c). So whoever found a flag
+ * set that was about to be cleared had set the page's mark before the barrier, and the collection sees it; whoever comes
+ * later finds the flag cleared (tests/model/idle.pml). A flag may stand without any mark: that costs a look.
+ */
+extern uint8_t wane__xmarked[4];
+void wane__first_mark(unsigned mark);
+
+static inline void wane__set_mark(struct wane__page_marks *marks, unsigned mark) {
+    store_relaxed(&marks->xdirty[mark], (uint8_t)1);
     if (wane__fences_on())
         fence_seq_cst();
     compiler_barrier();
-    if (unlikely(load_relaxed(&wane__xidle)))
-        wane__wake_idle();
+    if (unlikely(load_relaxed(&wane__xmarked[mark]) == 0))
+        wane__first_mark(mark);
+}
+
+/* Marks the page of a candidate of that age. */
+static inline void wane__mark_page(struct wane__header *h, unsigned age) {
+    struct wane__page_marks *marks = wane__marks_of(h);
+    if (unlikely(load_relaxed(&marks->xdirty[age]) == 0 || wane__fences_on())) /* without membarrier the load may be too early */
+        wane__set_mark(marks, age);
 }
 
 /*

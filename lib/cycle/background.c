@@ -66,7 +66,7 @@ static bool queues_hold_anything(void) {
 }
 
 static bool anything_to_do(void) {
-    return load_acquire(&xstate) != RUNNING || queues_hold_anything() || wane__growth_due();
+    return load_acquire(&xstate) != RUNNING || queues_hold_anything() || wane__growth_calls();
 }
 
 static bool nobody_left(void) { return !lent && wane__record_count() == 0; /* [order:ends] */ }
@@ -120,10 +120,10 @@ static int64_t ends_delay(void) {
     return ends_pause;
 }
 
-/* delay: -1: no limit. */
-static void sleep_for(int64_t delay) {
+/* delay: -1: no limit. idle: there are no candidates, and the first wakes. */
+static void sleep_for(int64_t delay, bool idle) {
     int64_t ends = ends_delay();
-    bool idle = delay < 0, for_ends = ends >= 0 && (idle || ends < delay);
+    bool for_ends = ends >= 0 && (delay < 0 || ends < delay);
     if (wane__sleep(idle ? anything_at_all : anything_or_end, for_ends ? ends : delay, idle))
         quiet = 0;
     else if (for_ends)
@@ -147,8 +147,7 @@ static bool last_things_done(void) {
  * tracked objects wakes us at each sleep, and for both that costs a system call.
  */
 static bool rest(bool did) {
-    int64_t delay = wane__option(trim_delay_ms) * 1000000;
-    if (did || queues_hold_anything() || wane__growth_due()) {
+    if (did || queues_hold_anything() || wane__growth_calls()) {
         quiet = 0;
         wane__nap(did ? NAP_SHORT_NS : NAP_LONG_NS);
     } else if (quiet++ < QUIET_ROUNDS) {
@@ -156,9 +155,11 @@ static bool rest(bool did) {
     } else if (nobody_left()) {
         return !last_things_done();
     } else {
-        delay = more_to_give_back ? delay : candidates_delay();
-        if (delay != 0 || more_to_give_back)
-            sleep_for(more_to_give_back && delay < NAP_LONG_NS ? NAP_LONG_NS : delay);
+        int64_t candidates = candidates_delay(), delay = candidates, trim = wane__option(trim_delay_ms) * 1000000;
+        if (more_to_give_back && (delay < 0 || trim < delay))
+            delay = trim > NAP_LONG_NS ? trim : NAP_LONG_NS;
+        if (candidates != 0)
+            sleep_for(delay, candidates < 0);
     }
     return true;
 }

@@ -20,6 +20,7 @@ typedef bool step(struct wane__collection *c);
 /* From here on no object that this collection could pin dies by a plain store (life/quick.h). */
 static bool announce_pins(struct wane__collection *c) {
     store_relaxed(&wane__xpinning, true);
+    wane__announce_roots(c);
     if (!wane__bracket_wait())
         c->table.failed = true;
     return true;
@@ -74,7 +75,7 @@ void wane__list_add(struct wane__collection *c, uint32_t number) {
 
 static void make_candidate_again(struct wane__header *h, unsigned age) {
     store_relaxed(&h->candidate, (uint8_t)1);
-    store_relaxed(&wane__marks_of(h)->xdirty[age], (uint8_t)1);
+    wane__set_mark(wane__marks_of(h), age);
 }
 
 /*
@@ -95,7 +96,7 @@ static void grow_older(struct wane__collection *c, const struct wane__suspect *s
         make_candidate_again(h, age & 3);
     } else if (root && c->undecided) {
         store_relaxed(&h->age, (uint8_t)(age | WANE__AGE_LEFT));
-        store_relaxed(&wane__marks_of(h)->xdirty[WANE__DIRTY_LEFT], (uint8_t)1);
+        wane__set_mark(wane__marks_of(h), WANE__DIRTY_LEFT);
     }
 }
 
@@ -160,6 +161,8 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
             wane__let_live(c, &c->table.suspects[i], true);
     }
     no_pins();
+    if (c->table.failed)
+        wane__keep_flags();
     *ret = (struct wane__findings){.collected = c->garbage,
                                    .uncollectable = c->uncollectable,
                                    .candidates = c->candidates,
@@ -223,6 +226,7 @@ static void undo(struct wane__collection *c) {
     }
     if (load_relaxed(&wane__heap_xnoted))
         wane__leave_roots(c);
+    wane__keep_flags();
     no_pins();
     wane__table_free(&c->table);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};

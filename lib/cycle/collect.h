@@ -6,33 +6,20 @@
 #ifndef WANE_CYCLE_COLLECT_H
 #define WANE_CYCLE_COLLECT_H
 
+#include "cycle/scope.h"
 #include "cycle/table.h"
 #include "life/death.h"
 #include "life/type.h"
 #include "os/clock.h"
 
-#define WANE__OLDEST 2
 /* Marks in `age`, above the generation. */
 #define WANE__AGE_KEPT 4u /* was reported as unreachable and kept */
 #define WANE__AGE_LEFT 8u /* a candidate whose reach was too much for a bounded collection */
-/* The dirty mark of pages that hold objects with AGE_LEFT. */
-#define WANE__DIRTY_LEFT 3
 
 /* Suspects between two looks at the clock, and traced in one guard: no guard of the collector is long. */
 #define WANE__SPAN 256
 
 enum wane__stage { WANE__STAGE_SEARCH, WANE__STAGE_PROOF, WANE__STAGE_FINALIZE, WANE__STAGE_END, WANE__STAGE_OVER };
-
-/* What to collect. */
-struct wane__scope {
-    int generation; /* 0 .. WANE__OLDEST */
-    bool full;      /* every tracked object is a root */
-    bool bounded;   /* no more than some tracing for each candidate: what that does not decide is left */
-    bool part;      /* some of the candidates are enough: the rest keep their marks */
-    bool due;       /* by thresholds */
-    bool idle;      /* since the process has nothing else to do */
-    bool trial;     /* changes nothing: the oracle of checked builds */
-};
 
 struct wane__collection {
     struct wane__record *r; /* of the thread that collects */
@@ -66,13 +53,6 @@ struct wane__collection {
     int64_t freed; /* bytes, by the end of the garbage */
 };
 
-/* What a collection found: collected, uncollectable, and whether memory sufficed. */
-struct wane__findings {
-    size_t collected, uncollectable, candidates, suspects;
-    int64_t freed;      /* bytes, by the end of the garbage */
-    bool aborted, rest; /* rest: candidates were left for another part */
-};
-
 /*
  * One collection at a time, by whoever has the claim on collecting, in no guard, bracket or callback, where user code
  * may run. It may be begun by one thread and finished by another.
@@ -82,6 +62,8 @@ bool wane__collection_is_open(void);
 /* Goes on until the deadline (0: to the end). True: it is over, and *ret is set. */
 bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret);
 /* The steps; roots.c, suspects.c, verdict.c, garbage.c. True: finished; false: the time is up. */
+void wane__announce_roots(const struct wane__collection *c); /* before the bracket wait that announces pins */
+void wane__keep_flags(void); /* nobody knows which pages have marks */
 bool wane__find_roots(struct wane__collection *c);
 void wane__leave_roots(struct wane__collection *c); /* those of pages that were not walked keep their marks */
 bool wane__trace_roots(struct wane__collection *c);

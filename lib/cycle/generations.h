@@ -16,21 +16,29 @@ bool wane__collect_if_due(struct wane__record *r);
 /* Odd while a collection runs, another number for each: who died while it held them is destroyed when that changes. */
 uint32_t wane__collection_turn(void);
 
-/* Nanoseconds until candidates that are there are due by age; negative: there are none. The collector thread. */
+/* Nanoseconds until something may be due of itself; negative: nothing will be as things are. The collector thread. */
 int64_t wane__age_delay(void);
 
 /* The same in a process that is idle; 0: the next call of collect_if_due looks at all candidates. */
 int64_t wane__idle_delay(void);
 
-/* The same by order of the collector thread, however busy the process is. False: there are none. */
+/* The same by order of the collector thread, however busy the process is. False: there are none, or they may not be looked at yet. */
 bool wane__idle_now(void);
 
+/* Whether bytes have grown so much that a collection is due, and it may be tried: not soon after one failed. */
+bool wane__growth_calls(void);
+
 /*
- * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or one for the candidates that
- * there are. Returns 1 if a further call would find something to do, 0 if not or when another thread collects, -ENOMEM when the collection
- * was given up.
+ * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or, if `candidates`, one for
+ * those that there are. Returns 1 if there was one, 0 if not or when another thread collects, -ENOMEM when it was given up.
  */
-int wane__collect_slice(struct wane__record *r, uint64_t deadline);
+int wane__collect_slice(struct wane__record *r, uint64_t deadline, bool candidates);
+
+/*
+ * Nanoseconds until that would find something to do; negative: nothing is known of. *ret_waits: there is a collection, and
+ * it waits for another thread, or another thread is at it.
+ */
+int64_t wane__step_delay(bool *ret_waits);
 
 /* Whether one is open that nobody is at: what died while it held it waits for whoever goes on. After the turn was read. */
 bool wane__collection_unfinished(void);
@@ -54,8 +62,11 @@ uint64_t wane__cycles_collected(void);
 /* Whether collections may start by themselves: enable and disable set, pause and resume count. */
 void wane__automatic_set(bool enabled);
 bool wane__automatic_enabled(void);
-void wane__automatic_pause(int by);
+void wane__automatic_pause(void);
+void wane__automatic_resume(void);
 
+void wane__generations_fork_prepare(void);
+void wane__generations_fork_parent(void);
 void wane__generations_fork_child(const struct wane__record *self);
 
 #endif

@@ -7,6 +7,11 @@
  * is not visible after the barrier finds the page's mark cleared, and sets it again. Then each candidate is pinned,
  * its mark cleared, and a bracket wait follows before anybody looks at counts: whoever found the mark still set has
  * finished its decrement by then (tests/model/mark.pml).
+ *
+ * Before pages' marks their flags are cleared (count/word.h), with the barrier that announces pins in between.
+ *
+ * A part begins to walk at the page where the part before stopped, and comes round: else pages at the end would never
+ * have their turn while mutators fill those at the beginning.
  */
 #include "cycle/collect.h"
 #include "thread/grace.h"
@@ -22,6 +27,19 @@ static int last_mark(const struct wane__collection *c) {
     return takes_left(c) ? WANE__DIRTY_LEFT : c->what.generation;
 }
 
+/* Where the next part begins; no more than a place: the page may be gone. */
+static const struct wane__page *next_page;
+
+void wane__announce_roots(const struct wane__collection *c) {
+    for (int mark = 0; mark <= last_mark(c) && !c->what.trial; mark++)
+        store_relaxed(&wane__xmarked[mark], (uint8_t)0);
+}
+
+void wane__keep_flags(void) {
+    for (unsigned mark = 0; mark < WANE__MARKS; mark++)
+        store_relaxed(&wane__xmarked[mark], (uint8_t)1);
+}
+
 static bool clear_marks(struct wane__collection *c, struct wane__page_marks *marks) {
     bool dirty = false;
     for (int mark = 0; mark <= last_mark(c); mark++) {
@@ -35,7 +53,7 @@ static bool clear_marks(struct wane__collection *c, struct wane__page_marks *mar
 
 static void set_marks(struct wane__collection *c, struct wane__page *page) {
     for (int mark = 0; mark <= last_mark(c); mark++)
-        store_relaxed(&wane__page_marks(page)->xdirty[mark], (uint8_t)1);
+        wane__set_mark(wane__page_marks(page), (unsigned)mark);
 }
 
 static bool note_page(struct wane__page *page, void *arg) {
@@ -76,7 +94,7 @@ static void un_pin(struct wane__collection *c, struct wane__header *h) {
 static void add_root(struct wane__collection *c, struct wane__page *page, struct wane__header *h) {
     uint8_t age = load_relaxed(&h->age);
     if ((age & 3) > c->what.generation) {
-        store_relaxed(&wane__page_marks(page)->xdirty[age & 3], (uint8_t)1);
+        wane__set_mark(wane__page_marks(page), age & 3);
         return;
     }
     if (!pin(h))
@@ -110,19 +128,18 @@ static void add_roots_of(struct wane__collection *c, struct wane__page *page) {
  * before while its candidate's is not visible: then nothing is looked at, and the pages get their marks back.
  */
 static void note_pages(struct wane__collection *c) {
-    wane__heap_walk_pages(note_page, c);
+    wane__heap_walk_pages_from(c->what.part != 0 ? next_page : NULL, note_page, c);
     wane__heavy();
     if (!wane__fences_known())
         c->table.failed = true;
     store_relaxed(&wane__heap_xnoted, true);
 }
 
-/* A part is as many as fit a processor's own cache with their tables. */
-#define PART 16384
-
 /* The pages that were not walked keep their marks. */
 void wane__leave_roots(struct wane__collection *c) {
     c->rest = c->at < c->pages_n;
+    if (c->rest && c->what.part != 0)
+        next_page = c->pages[c->at];
     store_relaxed(&wane__heap_xnoted, false);
     for (; c->at < c->pages_n; c->pages_n--) {
         if (!c->what.trial)
@@ -131,7 +148,7 @@ void wane__leave_roots(struct wane__collection *c) {
 }
 
 static bool enough(const struct wane__collection *c) {
-    return c->table.failed || (c->what.part && c->table.n >= PART);
+    return c->table.failed || (c->what.part != 0 && c->table.n >= c->what.part);
 }
 
 bool wane__find_roots(struct wane__collection *c) {

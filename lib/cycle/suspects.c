@@ -171,7 +171,8 @@ bool wane__note_undecided(struct wane__collection *c) {
         if (s->count > s->inner && s->count != COUNT_HELD)
             see(c, (uint32_t)c->at);
     }
-    c->effort = c->what.bounded ? EFFORT_LEAST + EFFORT_PER_ROOT * c->roots_n : SIZE_MAX;
+    size_t least = c->what.part != 0 && c->what.part < EFFORT_LEAST ? c->what.part : EFFORT_LEAST; /* memory is short */
+    c->effort = c->what.bounded ? least + EFFORT_PER_ROOT * c->roots_n : SIZE_MAX;
     return c->at >= c->roots_n || c->table.failed;
 }
 

@@ -399,21 +399,48 @@ size_t wane__arena_pages_used(void) { return load_relaxed(&xused_pages); }
 
 size_t wane__heap_bytes(void) { return load_relaxed(&xbytes); }
 
-void wane__heap_walk_pages(bool (*each)(struct wane__page *page, void *arg), void *arg) {
-    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
-    for (unsigned a = 0; a < n; a++) {
-        for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++) {
-            struct wane__page *page = &xarenas[a]->pages[i];
-            uint8_t state = load_acquire(&page->xstate); /* [order:page-state] */
-            if ((state == WANE__PAGE_SMALL || state == WANE__PAGE_LARGE) && !each(page, arg))
-                return;
-        }
+/* Pages from `begin` up to `end` of arena number a. False: `each` ended the walk. */
+static bool walk_arena(unsigned a, unsigned begin, unsigned end, bool (*each)(struct wane__page *page, void *arg), void *arg) {
+    for (unsigned i = begin; i < end; i++) {
+        struct wane__page *page = &xarenas[a]->pages[i];
+        uint8_t state = load_acquire(&page->xstate); /* [order:page-state] */
+        if ((state == WANE__PAGE_SMALL || state == WANE__PAGE_LARGE) && !each(page, arg))
+            return false;
     }
+    return true;
+}
+
+static bool walk_mappings(bool (*each)(struct wane__page *page, void *arg), void *arg) {
     struct wane__arena *arena = load_acquire(&xmappings); /* [order:arena] */
     for (; arena != NULL; arena = arena->next) {
         if (!each(&arena->pages[WANE__ARENA_FIRST], arg))
-            return;
+            return false;
     }
+    return true;
+}
+
+void wane__heap_walk_pages_from(const struct wane__page *from, bool (*each)(struct wane__page *page, void *arg),
+                                void *arg) {
+    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
+    unsigned first = 0, at = WANE__ARENA_FIRST;
+    while (from != NULL && first < n && xarenas[first] != wane__arena_of(from))
+        first++;
+    if (from != NULL && first < n)
+        at = page_number(from);
+    else
+        first = 0;
+    bool more = n == 0 || walk_arena(first, at, WANE__ARENA_PAGES, each, arg);
+    for (unsigned a = first + 1; more && a < n; a++)
+        more = walk_arena(a, WANE__ARENA_FIRST, WANE__ARENA_PAGES, each, arg);
+    more = more && walk_mappings(each, arg);
+    for (unsigned a = 0; more && a < first; a++)
+        more = walk_arena(a, WANE__ARENA_FIRST, WANE__ARENA_PAGES, each, arg);
+    if (more && n > 0)
+        walk_arena(first, WANE__ARENA_FIRST, at, each, arg);
+}
+
+void wane__heap_walk_pages(bool (*each)(struct wane__page *page, void *arg), void *arg) {
+    wane__heap_walk_pages_from(NULL, each, arg);
 }
 
 void wane__arena_fork_prepare(void) { pthread_mutex_lock(&lock); }

@@ -196,6 +196,9 @@ extern void (*wane__heap_on_retired)(void);
 
 /* Background: every page that has blocks, beside mutators; false from `each` ends the walk. */
 void wane__heap_walk_pages(bool (*each)(struct wane__page *page, void *arg), void *arg);
+/* The same, beginning at a page and coming round to it; a page that is gone, or NULL: at any. */
+void wane__heap_walk_pages_from(const struct wane__page *from, bool (*each)(struct wane__page *page, void *arg),
+                                void *arg);
 
 /* Memory from the system that was not given back: pages in use or kept warm. Any thread; wait-free. */
 size_t wane__heap_bytes(void);

@@ -47,8 +47,8 @@ static inline void wane__after_frees(struct wane__record *r) {
 
 /*
  * True while the collector thread sleeps and there is nothing that becomes due by itself. A candidate
- * does: whoever sets a page's mark while this is true wakes it. As above: the mark first, then this; on the other side
- * this, a heavy barrier, then the marks. May be called inside a bracket: it starts no thread.
+ * does: whoever sets the first mark of a page while this is true wakes it (count/word.h). As above: the mark first, then this; on
+ * the other side this, a heavy barrier, then the marks. May be called inside a bracket: it starts no thread.
  */
 extern bool wane__xidle;
 void wane__wake_idle(void);

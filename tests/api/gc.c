@@ -226,6 +226,10 @@ TEST(start_later_when_in_vain) {
     CHECK_EQ_INT(wane_gc_set_threshold(100, 0, 0), 0);  // as said, from now on
     CHECK(test_wait_until(collected_since, &then, API_PATIENCE));
     list = make_in_vain(list);
+    then = collections();
+    CHECK_EQ_INT(wane_option_set("threshold0", 100), 0);  // the same by name
+    CHECK(test_wait_until(collected_since, &then, API_PATIENCE));
+    list = make_in_vain(list);
     size_t want = atomic_load(&nodes_dead) + 20000;
     drop_pairs(60000);  // enough for any patience, and worth it
     CHECK(test_wait_until(all_died, &want, API_PATIENCE));
@@ -348,8 +352,9 @@ TEST(old_candidates_of_a_large_living_graph) {
 
 TEST(do_not_start_when_told_so) {
     begin();
+    int64_t age = set_age(0);
     CHECK_EQ_INT(wane_gc_set_threshold(100, 1, 1), 0);
-    for (int way = 0; way < 3; way++) {
+    for (int way = 0; way < 4; way++) {
         wane_gc_enable();
         if (way == 0) {
             wane_gc_disable();
@@ -357,6 +362,8 @@ TEST(do_not_start_when_told_so) {
             wane_gc_pause();
             wane_gc_pause();
             wane_gc_resume();
+        } else if (way == 2) {
+            wane_gc_pause();
         } else {
             CHECK_EQ_INT(wane_gc_set_threshold(0, 1, 1), 0);
         }
@@ -368,10 +375,14 @@ TEST(do_not_start_when_told_so) {
         test_sleep_ns(60 * API_MS);
         CHECK_EQ_UINT(collections(), then);
         CHECK_EQ_UINT(wane_gc_collect(0), 4000);
-        if (way == 1) {
+        if (way == 2) {
             wane_gc_resume();
+        } else if (way == 1) {
+            wane_gc_resume();
+            wane_gc_resume();  // one too many: the next pause is one all the same
         }
     }
+    set_age(age);
     begin();
 }
 

@@ -106,6 +106,36 @@ TEST(child_sees_the_lowest) {
     wane_release(node_new(1));
 }
 
+TEST(child_sets_thresholds_first) {
+    if (!in_child()) {
+        SKIP("a part of another test");
+    }
+    unsigned t[3];
+    CHECK_EQ_INT(wane_gc_set_threshold(4, 5, 6), 0);
+    CHECK_EQ_INT(get("threshold0"), 4);
+    wane_release(node_new(1));
+    wane_gc_get_threshold(t);
+    CHECK(t[0] == 4 && t[1] == 5 && t[2] == 6);
+}
+
+TEST(child_asks_for_thresholds_first) {
+    if (!in_child()) {
+        SKIP("a part of another test");
+    }
+    unsigned t[3];
+    wane_gc_get_threshold(t);
+    CHECK_EQ_UINT(t[0], 77);
+}
+
+// What the program sets is not overwritten by the environment, even if it is its first call.
+TEST(thresholds_as_the_first_call) {
+    if (in_child()) {
+        SKIP("in a child");
+    }
+    run_again("child_sets_thresholds_first", "WANE_THRESHOLD0=77");
+    run_again("child_asks_for_thresholds_first", "WANE_THRESHOLD0=77");
+}
+
 TEST(environment) {
     if (in_child()) {
         SKIP("in a child");

@@ -7,10 +7,13 @@
  * in one step and judges exactly in another, and the question is whether garbage is found in the end: when the thread
  * has released everything, one collection of generation 2 must free all.
  *
+ * PARTS: collections of generation 2 take some of the candidates, and discharge those all the same.
+ *
  * Plants: BUG_DISCHARGE a young survivor's mark is discharged: its unit may come from an older object that is garbage
  *         BUG_MIDDLE    the same in generation 1 only
  *         BUG_ABORT     an aborted collection does not give the marks back
  *         BUG_OLDER     the marks of older objects are taken, and not given back
+ *         BUG_REST      with PARTS: the candidates of the other parts lose their marks
  *         BUG_GIVE      a unit that is given to a slot does not make a candidate
  */
 #ifndef OPS
@@ -75,6 +78,14 @@ inline take(g) {
       if :: mark[i] -> root[i] = (age[i] <= g); mark[i] = 0
 #else
       if :: mark[i] && age[i] <= g -> root[i] = 1; mark[i] = 0
+#endif
+#ifdef PARTS
+         :: mark[i] && g == 2 && !done ->
+#ifdef BUG_REST
+            mark[i] = 0
+#else
+            skip
+#endif
 #endif
          :: else fi };
     i = 0 }
