@@ -20,7 +20,7 @@
 #include "base/atomic.h"
 #include "base/sanitize.h"
 
-#define WANE__SEGMENT_WORDS 510
+#define WANE__SEGMENT_WORDS 254 /* 2 KB: each attached thread has four of them from its start */
 
 struct wane__segment {
     struct wane__segment *xnext;

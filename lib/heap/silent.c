@@ -13,15 +13,18 @@
 #include "heap/remote.h"
 #include "heap/tend.h"
 
-/* Pages that are taken between two rests of the claim: its owner may want it. */
+/* Pages that are taken between two rests of the claim, which its owner may want, or by one look. */
 enum { TAKE_AT_ONCE = 256 };
 
 /*
  * Fresh pages between two looks for pages that their owners do not use: the least after a look that found half as many,
  * twice as many after another, up to the most, plus a share of the pages in use.
  */
-enum { LOOK_LEAST = 4, LOOK_MOST = 16, LOOK_SHARE = 8 };
+enum { LOOK_LEAST = 4, LOOK_MOST = 64, LOOK_SHARE = 8 };
 static size_t xfresh, xinterval = LOOK_LEAST;
+
+/* A look is part of a birth: so many heaps, and it ends when it has found enough. The next one goes on from there. */
+enum { LOOK_HEAPS = 512 };
 
 bool (*wane__heap_look)(void);
 
@@ -68,8 +71,8 @@ static void put_back(struct wane__heap *heap, struct wane__link *tokens) {
     wane__remote_return(heap, tokens, last);
 }
 
-/* Takes what others can use, unless the owner comes between. Returns how many pages. */
-static unsigned take_open(struct wane__heap *heap) {
+/* Takes what others can use, unless the owner comes between; perhaps some of it only. Returns how many pages. */
+static unsigned take_open(struct wane__heap *heap, bool some) {
     struct wane__link *tokens = wane__stack_take(&heap->xnotify);
     uint32_t turn = load_relaxed(&heap->xclaim);
     unsigned bin = 0, n = 0;
@@ -79,6 +82,8 @@ static unsigned take_open(struct wane__heap *heap) {
         more = take_some(heap, &tokens, &bin, &n);
         wane__heap_unclaim(heap);
         turn += 2;
+        if (some)
+            break;
     }
     put_back(heap, tokens);
     heap->seen_turn = heap->crowd_turn = turn;
@@ -126,7 +131,7 @@ void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns,
     pthread_mutex_lock(&lock);
     for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
         if (has_news(heap) && (all || is_silent(heap, now_ns, delay_ns)))
-            (void)take_open(heap);
+            (void)take_open(heap, false);
     }
     if (any_taken() && waiter(arg))
         put(true);
@@ -142,10 +147,15 @@ static void look_again_after(unsigned got) {
 }
 
 static bool relieve_locked(void) {
+    static struct wane__heap *next; /* heaps are for ever */
     unsigned got = 0;
-    for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
+    for (unsigned n = 0; n < LOOK_HEAPS && got < TAKE_AT_ONCE; n++) {
+        struct wane__heap *heap = next != NULL ? next : wane__heap_first();
         if (is_idle(heap))
-            got += take_open(heap);
+            got += take_open(heap, true);
+        next = wane__heap_next(heap);
+        if (next == NULL)
+            break;
     }
     look_again_after(got);
     return any_taken();

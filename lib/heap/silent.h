@@ -28,8 +28,8 @@
 void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all);
 
 /*
- * Any thread outside brackets, perhaps with its claim, that would take a fresh page: the steps for heaps whose owner did
- * nothing since the last call. Waits for nothing. Returns whether the orphan heap has more pages than before.
+ * Any thread outside brackets, perhaps with its claim, that would take a fresh page: the steps for some heaps whose owner
+ * did nothing since they were last looked at here. Waits for nothing. Returns whether the orphan heap has more pages than before.
  */
 bool wane__silent_relieve(void);
 

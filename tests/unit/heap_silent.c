@@ -222,8 +222,8 @@ TEST(births_after_the_current_page_was_taken) {
     struct wane__page *page = wane__page_of(h[0]);
     looks_clear = true;
     wane__heap_look = look;
-    for (unsigned i = 1; i < 40 && wane__page_heap(page) == owner; i++)
-        h[i] = block_new(other, wane__heap_class_size(i), false);
+    for (unsigned i = 1; i < MANY && wane__page_heap(page) == owner; i++)
+        h[i] = block_new(other, WANE__BLOCK_MAX, false); /* two a page; a look goes on where the last one ended */
     wane__heap_look = NULL;
     CHECK(wane__page_heap(page) != owner);
     CHECK(wane__heap_pop(owner, WANE__BIN(wane__heap_class(64), true)) == NULL);
@@ -231,8 +231,8 @@ TEST(births_after_the_current_page_was_taken) {
     CHECK(wane__page_of(b) == page && wane__page_heap(page) == owner);
     block_free(owner, b, 64);
     block_free(owner, h[0], 64);
-    for (unsigned i = 1; i < 40 && h[i] != NULL; i++)
-        block_free(other, h[i], wane__heap_class_size(i));
+    for (unsigned i = 1; i < MANY && h[i] != NULL; i++)
+        block_free(other, h[i], WANE__BLOCK_MAX);
     heap_send(other);
     CHECK(wane__heap_check(owner));
     leave();
