@@ -118,7 +118,7 @@ void wane__start(void) {
     wane__options_read_environment();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
     wane__page_type_name = wane__name_of;
-    wane__heap_look = wane__bracket_look;
+    wane__heap_looks = &wane__bracket_looks;
     wane__background_init();
     atexit(park);
     store_release(&xstarted, true);

@@ -57,6 +57,8 @@ struct wane__heap {
     uint32_t seen_turn;  /* of xclaim when it was last looked at */
     uint64_t seen_since; /* since when it is so: nanoseconds */
     uint32_t crowd_turn; /* of xclaim when pages were last short */
+    struct wane__page *taken[2];     /* heap/silent.h: through `next`. [1]: their tokens are in hand */
+    struct wane__heap *next_holding; /* of the heaps from which some are */
     uint32_t bare_turn;  /* of xclaim when it had no page with room; odd: never */
 
     /* Any thread. */
@@ -179,8 +181,15 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg);
  */
 extern bool wane__heap_xnoted;
 
-/* A heavy barrier, and whether each bracket was then seen clear at once. Set once, before there are threads; or NULL. */
-extern bool (*wane__heap_look)(void);
+/*
+ * What is to be known of brackets by whoever waits for nothing: a heavy barrier, and after it whether the owner's bracket was
+ * seen clear. Set once, before there are threads; or NULL.
+ */
+struct wane__bracket_looks {
+    void (*barrier)(void);
+    bool (*clear)(const struct wane__heap *heap);
+};
+extern const struct wane__bracket_looks *wane__heap_looks;
 
 /* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
 bool wane__heap_retired(void);

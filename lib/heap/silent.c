@@ -26,19 +26,24 @@ static size_t xfresh, xinterval = LOOK_LEAST;
 /* A look is part of a birth: so many heaps, and it ends when it has found enough. The next one goes on from there. */
 enum { LOOK_HEAPS = 512 };
 
-bool (*wane__heap_look)(void);
+const struct wane__bracket_looks *wane__heap_looks;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the orphan lock; with a claim it is only tried */
 
-/* Guarded by lock: through `next`. Apart are those whose tokens were on the heap's stack: they are in hand. */
-static struct wane__page *taken, *taken_with_token;
+static struct wane__heap *holding; /* guarded by lock: heaps from which pages were taken and not put elsewhere */
 
-static void take_page(struct wane__heap *heap, struct wane__page *page, struct wane__page **list) {
+static bool holds(const struct wane__heap *heap) { return heap->taken[false] != NULL || heap->taken[true] != NULL; }
+
+static void take_page(struct wane__heap *heap, struct wane__page *page, bool token) {
+    if (!holds(heap)) {
+        heap->next_holding = holding;
+        holding = heap;
+    }
     wane__heap_take_page(heap, page);
     page->place = WANE__AT_NOWHERE;
     store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
-    page->next = *list;
-    *list = page;
+    page->next = heap->taken[token];
+    heap->taken[token] = page;
 }
 
 /* With the claim: some of the pages whose tokens stand in *tokens, then some of those with room. False: no more. */
@@ -49,11 +54,11 @@ static bool take_some(struct wane__heap *heap, struct wane__link **tokens, unsig
             page = wane__page_of_notify(*tokens);
             *tokens = (*tokens)->next;
             if (wane__page_heap(page) == heap)
-                take_page(heap, page, &taken_with_token);
+                take_page(heap, page, true);
             else
                 wane__remote_pass(page);
         } else if ((page = wane__heap_open_page(heap, bin)) != NULL) {
-            take_page(heap, page, &taken);
+            take_page(heap, page, false);
         } else {
             return false;
         }
@@ -118,13 +123,22 @@ static bool is_idle(struct wane__heap *heap) {
     return idle && (turn != heap->bare_turn || load_relaxed(&heap->xnotify.xtop) != NULL);
 }
 
-static bool any_taken(void) { return taken != NULL || taken_with_token != NULL; }
-
-static void put(bool old) {
-    while (taken != NULL)
-        taken = wane__orphan_put_taken(taken, false, old);
-    while (taken_with_token != NULL)
-        taken_with_token = wane__orphan_put_taken(taken_with_token, true, old);
+/* The pages of all heaps that hold some, or of those whose owner is in no bracket. Returns whether there were any. */
+static bool put(bool (*clear)(const struct wane__heap *heap), bool old) {
+    bool any = false;
+    for (struct wane__heap **at = &holding, *heap; (heap = *at) != NULL;) {
+        if (clear != NULL && !clear(heap)) {
+            at = &heap->next_holding;
+            continue;
+        }
+        for (int token = false; token <= true; token++) {
+            while (heap->taken[token] != NULL)
+                heap->taken[token] = wane__orphan_put_taken(heap->taken[token], token, old);
+        }
+        *at = heap->next_holding;
+        any = true;
+    }
+    return any;
 }
 
 void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
@@ -133,8 +147,8 @@ void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns,
         if (has_news(heap) && (all || is_silent(heap, now_ns, delay_ns)))
             (void)take_open(heap, false);
     }
-    if (any_taken() && waiter(arg))
-        put(true);
+    if (holding != NULL && waiter(arg))
+        (void)put(NULL, true);
     pthread_mutex_unlock(&lock);
 }
 
@@ -146,7 +160,7 @@ static void look_again_after(unsigned got) {
     store_relaxed(&xfresh, (size_t)0);
 }
 
-static bool relieve_locked(void) {
+static void take_idle(void) {
     static struct wane__heap *next; /* heaps are for ever */
     unsigned got = 0;
     for (unsigned n = 0; n < LOOK_HEAPS && got < TAKE_AT_ONCE; n++) {
@@ -158,25 +172,28 @@ static bool relieve_locked(void) {
             break;
     }
     look_again_after(got);
-    return any_taken();
 }
 
 bool wane__silent_relieve(void) {
-    bool (*look)(void) = load_acquire(&wane__heap_look);
-    if (add_relaxed(&xfresh, (size_t)1) < load_relaxed(&xinterval) || look == NULL || pthread_mutex_trylock(&lock) != 0)
+    const struct wane__bracket_looks *looks = load_acquire(&wane__heap_looks);
+    if (add_relaxed(&xfresh, (size_t)1) < load_relaxed(&xinterval) || looks == NULL || pthread_mutex_trylock(&lock) != 0)
         return false;
-    bool any = relieve_locked(), clear = any && look();
-    if (clear)
-        put(false);
+    bool any = false;
+    take_idle();
+    if (holding != NULL) {
+        looks->barrier();
+        any = put(looks->clear, false);
+    }
+    bool left = holding != NULL;
     pthread_mutex_unlock(&lock);
-    if (any && !clear)
+    if (left)
         wane__tend_call();
-    return clear;
+    return any;
 }
 
 bool wane__silent_news(void) {
     pthread_mutex_lock(&lock);
-    bool news = any_taken() || load_seq_cst(&wane__orphans.xnotify.xtop) != NULL; /* [order:watch] */
+    bool news = holding != NULL || load_seq_cst(&wane__orphans.xnotify.xtop) != NULL; /* [order:watch] */
     pthread_mutex_unlock(&lock);
     for (struct wane__heap *heap = wane__heap_first(); !news && heap != NULL; heap = wane__heap_next(heap))
         news = has_news(heap);
@@ -188,6 +205,8 @@ void wane__silent_fork_prepare(void) { pthread_mutex_lock(&lock); }
 void wane__silent_fork_parent(void) { pthread_mutex_unlock(&lock); }
 
 void wane__silent_fork_child(void) {
-    taken = taken_with_token = NULL; /* each is found by its place */
+    for (struct wane__heap *heap = holding; heap != NULL; heap = heap->next_holding)
+        heap->taken[false] = heap->taken[true] = NULL; /* each is found by its place */
+    holding = NULL;
     pthread_mutex_unlock(&lock);
 }

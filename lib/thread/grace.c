@@ -259,10 +259,11 @@ bool wane__brackets_clear(void) {
     return true;
 }
 
-bool wane__bracket_look(void) {
-    wane__heavy();
-    return wane__brackets_clear();
+static bool clear_of_heap(const struct wane__heap *heap) {
+    return clear_at_some_look((struct wane__record *)((uintptr_t)heap - offsetof(struct wane__record, heap)));
 }
+
+const struct wane__bracket_looks wane__bracket_looks = {wane__heavy, clear_of_heap};
 
 /*
  * Threads that make marks without fences learn of it in their next call: those that run get some time to.

@@ -34,10 +34,9 @@ uint64_t wane__grace_ended(void);
 
 /* Whether each thread's bracket was seen clear, after a heavy barrier that the caller made: a few looks, no waiting. */
 bool wane__brackets_clear(void);
-/* Both: a heavy barrier, then that. */
-bool wane__bracket_look(void);
 /* Of one owner, after a barrier that the caller made. */
 bool wane__bracket_clear(uint32_t id);
+extern const struct wane__bracket_looks wane__bracket_looks;
 /*
  * Heavy barrier and wait until each bracket was seen clear once. Not inside a bracket; inside a guard it may be, since
  * it waits for no guard. False: membarrier(2) stopped working, and there is a thread that has not called since; then

@@ -104,10 +104,12 @@ static void child(struct wane__heap *own) {
     _exit(0);
 }
 
-static bool look(void) { return bracket_wait(NULL); }
+static void barrier(void) { (void)bracket_wait(NULL); }
+static bool clear(const struct wane__heap *heap) { return heap != NULL; }
+static const struct wane__bracket_looks looks = {barrier, clear};
 
 TEST(fork_while_others_allocate) {
-    wane__heap_look = look;
+    wane__heap_looks = &looks;
     pthread_t t[THREADS], background;
     struct wane__heap *own = heap_enter();
     for (unsigned i = 0; i < THREADS; i++)

@@ -176,12 +176,14 @@ TEST(blocks_of_the_orphan_heap) {
 
 enum { CROWD = 200 };
 static bool looks_clear;
-static bool look(void) { return looks_clear; }
+static void barrier(void) {}
+static bool clear(const struct wane__heap *heap) { return heap != NULL && looks_clear; }
+static const struct wane__bracket_looks looks = {barrier, clear};
 
 /* Each of many heaps makes a block of the same size and does no more. */
 static size_t crowd_pages(void) {
     static struct wane__heap *heaps[CROWD];
-    wane__heap_look = look;
+    wane__heap_looks = &looks;
     for (unsigned i = 0; i < CROWD; i++) {
         heaps[i] = heap_enter();
         h[i] = block_new(heaps[i], 64, false);
@@ -196,7 +198,7 @@ static size_t crowd_pages(void) {
     }
     for (unsigned i = 0; i < CROWD; i++)
         heap_leave(heaps[i]);
-    wane__heap_look = NULL;
+    wane__heap_looks = NULL;
     return pages;
 }
 
@@ -221,10 +223,10 @@ TEST(births_after_the_current_page_was_taken) {
     h[0] = block_new(owner, 64, true);
     struct wane__page *page = wane__page_of(h[0]);
     looks_clear = true;
-    wane__heap_look = look;
+    wane__heap_looks = &looks;
     for (unsigned i = 1; i < MANY && wane__page_heap(page) == owner; i++)
         h[i] = block_new(other, WANE__BLOCK_MAX, false); /* two a page; a look goes on where the last one ended */
-    wane__heap_look = NULL;
+    wane__heap_looks = NULL;
     CHECK(wane__page_heap(page) != owner);
     CHECK(wane__heap_pop(owner, WANE__BIN(wane__heap_class(64), true)) == NULL);
     struct wane__header *b = block_new(owner, 64, true); /* the only page of the class, as it happens */

@@ -115,13 +115,15 @@ static void run_threads(void *(*fn)(void *), unsigned n, unsigned rounds) {
 
 TEST(exchange) { run_threads(exchanger, MUTATORS, 2); }
 
-static bool look(void) { return bracket_wait(NULL); }
+static void barrier(void) { (void)bracket_wait(NULL); }
 
-/* Who is short of pages takes those of the others, who go on. A look that fails leaves them to the background. */
-static bool look_sometimes(void) {
+/* Who is short of pages takes those of the others, who go on. Where a look fails they are left to the background. */
+static bool clear_sometimes(const struct wane__heap *heap) {
     static uint32_t xlooks;
-    return add_relaxed(&xlooks, 1u) % 3 != 0 && look();
+    return heap != NULL && add_relaxed(&xlooks, 1u) % 3 != 0;
 }
+
+static const struct wane__bracket_looks looks = {barrier, clear_sometimes};
 
 /* Heaps that do nothing, each with a few blocks: what a mutator finds when it is short. */
 static void *crowd(void *arg) {
@@ -138,10 +140,10 @@ static void *crowd(void *arg) {
 }
 
 TEST(exchange_while_pages_are_short) {
-    wane__heap_look = look_sometimes;
+    wane__heap_looks = &looks;
     run_threads(exchanger, MUTATORS, 1);
     run_threads(crowd, MUTATORS, 1);
-    wane__heap_look = NULL;
+    wane__heap_looks = NULL;
 }
 
 static void *short_thread(void *arg) {
