@@ -177,12 +177,11 @@ bool wane__empty_garbage(struct wane__collection *c) {
 }
 
 /*
- * Objects of one page and one type whose end is only that of their memory, in a chain: neighbours in the table are neighbours in a
- * page as a rule. They are GONE before the chain is freed: the child of a fork in between loses their blocks, and frees none twice.
+ * Objects of one page whose end is only that of their memory, in a chain: neighbours in the table are neighbours in a
+ * page as a rule. Their types are not looked at any more: once they are FREED those may be forgotten, and unmapped. They are GONE before the chain is freed: the child of a fork in between loses their blocks, and frees none twice.
  */
 struct chain {
     struct wane__collection *c;
-    const wane_type *type;
     struct wane__page *page;
     struct wane__header *first, *last;
     uint32_t n;
@@ -198,6 +197,11 @@ static void mark_gone(struct chain *k) {
     k->from = k->c->at;
 }
 
+/* Suspects are of tracked types. */
+static void count_deaths(struct wane__record *r, size_t n, size_t block_size) {
+    wane__tally_sum(&r->deaths[1], n, n * block_size);
+}
+
 /* Up to the suspect before the one that the step is at. */
 static void free_chain(struct chain *k) {
     struct wane__record *r = k->c->r;
@@ -205,7 +209,7 @@ static void free_chain(struct chain *k) {
     compiler_barrier();
     if (k->n == 0)
         return;
-    wane__count_deaths(r, k->type, k->n, load_relaxed(&k->page->xblock_size));
+    count_deaths(r, k->n, load_relaxed(&k->page->xblock_size));
     wane__mark(&r->head);
     wane__remote_free_chain(k->page, k->first, k->last, k->n);
     wane__unmark(&r->head);
@@ -213,8 +217,8 @@ static void free_chain(struct chain *k) {
     k->n = 0;
 }
 
-static bool fits(const struct chain *k, const wane_type *t, const struct wane__page *page) {
-    return k->n > 0 && k->n < CHAIN_MAX && k->type == t && k->page == page;
+static bool fits(const struct chain *k, const struct wane__page *page) {
+    return k->n > 0 && k->n < CHAIN_MAX && k->page == page;
 }
 
 /* Whether freeing h would be the same as freeing a block of any other thread's. */
@@ -223,9 +227,8 @@ static bool is_remote(const struct wane__record *r, const struct wane__page *pag
            load_relaxed(&wane__xheap_annotated) == 0;
 }
 
-static void add_to_chain(struct chain *k, const wane_type *t, struct wane__page *page, struct wane__header *h) {
+static void add_to_chain(struct chain *k, struct wane__page *page, struct wane__header *h) {
     if (k->n == 0) {
-        k->type = t;
         k->page = page;
         k->last = h;
     } else {
@@ -235,29 +238,33 @@ static void add_to_chain(struct chain *k, const wane_type *t, struct wane__page 
     k->n++;
 }
 
+/* An object that is FREED already was in the chain of a thread that the child of a fork lacks. */
+static bool may_end_simply(uint64_t w) {
+    return wane__word_has(w, WANE__FREED) || wane__ends_simply(wane__type_of(w), w);
+}
+
 /* The slots of an object that ends simply are not looked at: they may still name garbage that is gone. */
 static void end(struct chain *k, struct wane__header *h) {
     struct wane__record *r = k->c->r;
     struct wane__page *page = wane__page_of(h);
     uint64_t w = load_relaxed(&h->shared) & ~WANE__LIVE;
-    wane_type *t = wane__type_of(w);
-    bool simply = wane__ends_simply(t, w), chained = simply && is_remote(r, page);
-    if (k->n > 0 && !(chained && fits(k, t, page))) {
+    bool simply = may_end_simply(w), chained = simply && is_remote(r, page);
+    if (k->n > 0 && !(chained && fits(k, page))) {
         k->c->at--;
         free_chain(k);
         k->c->at++;
     }
     if (simply) {
         store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
-        store_relaxed(&h->shared, w | WANE__FREED);
+        store_release(&h->shared, w | WANE__FREED);        /* [order:forget] */
     }
     if (chained) {
-        add_to_chain(k, t, page, h);
+        add_to_chain(k, page, h);
         return;
     }
     free_chain(k); /* nothing but that h is GONE */
     if (simply) {
-        wane__count_deaths(r, t, 1, wane__heap_block_size(h));
+        count_deaths(r, 1, wane__heap_block_size(h));
         wane__free_block(r, h);
     } else {
         wane__bury(r, h);

@@ -304,7 +304,8 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
         wane__call(r, t->destroy, wane__payload_of(h));
     if (!wane__type_has(t, WANE__TRAIT_LIBRARY))
         wane__count_deaths(r, t, 1, wane__heap_block_size(h));
-    store_relaxed(&h->shared, w | WANE__FREED); /* LIVE is gone: nobody else writes the word but in vain */
+    /* LIVE is gone: nobody else writes the word but in vain. */
+    store_release(&h->shared, w | WANE__FREED); /* [order:forget] */
     if (wane__word_has(w, WANE__WEAKREFD)) {
         wane__blocks_add(h); /* an upgrade may be looking at the word: no stranger may be born there yet */
         wane__wake();
@@ -334,7 +335,8 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
     }
     wane__count_deaths(r, t, 1, wane__heap_block_size(h));
     store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
-    store_relaxed(&h->shared, w | WANE__FREED);        /* LIVE is gone: nobody else writes the word but in vain */
+    /* LIVE is gone: nobody else writes the word but in vain. */
+    store_release(&h->shared, w | WANE__FREED); /* [order:forget] */
     wane__heap_free(&r->heap, h);
     wane__bracket_leave(&r->head);
     wane__after_frees(r);

@@ -135,7 +135,7 @@ struct search {
 static bool page_has_type(struct wane__page *page, void *arg) {
     struct search *s = arg;
     for (uint32_t i = 0; i < wane__page_capacity(page) && !s->found; i++) {
-        uint64_t w = load_acquire(&wane__page_block(page, i)->shared);
+        uint64_t w = load_acquire(&wane__page_block(page, i)->shared); /* [order:forget] */
         s->found = !wane__word_has(w, WANE__FREED) && wane__word_type(w) == s->id;
     }
     return !s->found;

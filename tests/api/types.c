@@ -6,6 +6,8 @@
 
 #include "api.h"
 
+#include <sys/mman.h>
+
 static void use_type(void *type) {
     wane_type *t = type;
     wane_release(wane_new(t));
@@ -228,6 +230,44 @@ TEST(forget_while_objects_live_is_busy) {
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_INT(wane_type_forget(&type), 0);
     CHECK_EQ_INT(wane_type_forget(&type), 0);
+}
+
+// What a collection frees is none of the type any more as soon as forgetting says so: the memory of
+// the type goes at once, while the collection still has other garbage in its hands.
+static wane_type alive = {
+    .name = "alive", .size = sizeof(struct node), .slots = WANE_SLOTS(struct node, left, right)};
+
+static void *collect_all(void *unused) {
+    wane_gc_collect(WANE_GC_FULL);
+    return unused;
+}
+
+TEST(forget_beside_a_collection) {
+    enum { RINGS = 20, OTHERS = TEST_TSAN || TEST_ASAN ? 20000 : 1000000 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void **others = calloc(OTHERS, sizeof *others);
+    wane_type *type = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(others != NULL && type != MAP_FAILED);
+    *type = (wane_type){.name = "plugin", .size = sizeof(struct node), .slots = alive.slots};
+    wane_gc_pause();
+    for (int i = 0; i < RINGS; i++) {
+        struct node *a = wane_new(type), *b = wane_new(type);
+        wane_slot_init(&a->left, b);
+        wane_slot_init(&b->left, a);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = wane_new(&alive);
+    }
+    pthread_t t = api_thread(collect_all, NULL);
+    while (wane_type_forget(type) != 0) {
+    }
+    CHECK_EQ_INT(munmap(type, page), 0);
+    api_join(t);
+    wane_gc_resume();
+    for (int i = 0; i < OTHERS; i++) {
+        wane_release(others[i]);
+    }
+    free(others);
 }
 
 TEST(forget_looks_for_large_objects_too) {
