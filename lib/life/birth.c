@@ -119,7 +119,7 @@ static void *new_slow(wane_type *t, size_t extra) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return fail(-error);
-    if (load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0 && wane__type_register(t) == 0)
+    if (!wane__type_is_ours(t) && wane__type_register(t) == 0)
         return fail(ENOSPC);
     struct wane__header *h = allocate(r, t, extra);
     if (unlikely(h == NULL))
@@ -129,7 +129,7 @@ static void *new_slow(wane_type *t, size_t extra) {
 
 static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
     struct wane__record *r = wane__record_self();
-    if (unlikely(r == NULL || load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0)) /* [order:type] */
+    if (unlikely(r == NULL || !wane__type_is_ours(t)))
         return new_slow(t, extra);
     if (wane__type_has(t, WANE__TRAIT_TRACKED))
         wane__hold_birth(r);
@@ -148,7 +148,7 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     struct wane__thread *self = wane__self;
     const uintptr_t *p = t->wane__private;
     uint32_t match = load_relaxed(&self->match);
-    if (unlikely(match == WANE__MATCH_NOBODY || extra != 0 || load_acquire(&p[WANE__TYPE_ID]) == 0)) /* [order:type] */
+    if (unlikely(match == WANE__MATCH_NOBODY || extra != 0 || !wane__type_is_ours(t)))
         return new_any(t, extra);
     struct wane__record *r = (struct wane__record *)(void *)self;
     wane__bracket_enter(self);

@@ -20,8 +20,7 @@ wane_type *wane__types[WANE__TYPES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t ids_used; /* ids below and including it were given out at least once */
 
-/* An address that differs between two copies of the library in one process. */
-static char this_copy;
+const char wane__this_copy = 'w'; /* a constant that is not 0 shares its place with nothing */
 
 /* Before it is registered. */
 static const char *name_of(const wane_type *t) { return t->name != NULL ? t->name : "(unnamed)"; }
@@ -88,22 +87,26 @@ static void describe(wane_type *t, uint32_t id, size_t slots) {
     bool quick = (traits & (WANE__TRAIT_MERGED | WANE__TRAIT_LIBRARY)) == 0 && block <= WANE__HEAP_ZERO_QUICK;
     p[WANE__TYPE_BIN] = quick ? WANE__BIN(p[WANE__TYPE_CLASS], (traits & WANE__TRAIT_TRACKED) != 0) : WANE__BIN_NONE;
     p[WANE__TYPE_SLOTS_N] = slots;
-    p[WANE__TYPE_COPY] = (uintptr_t)&this_copy;
+}
+
+static _Noreturn void is_foreign(const wane_type *t) {
+    wane__fatal("type \"%s\" at %p belongs to another copy of the library in this process", name_of(t), (const void *)t);
 }
 
 uint32_t wane__type_register(wane_type *t) {
     size_t slots = count_slots(t); /* before the lock, under which nothing is logged */
     pthread_mutex_lock(&lock);
     uint32_t id = (uint32_t)load_relaxed(&t->wane__private[WANE__TYPE_ID]);
-    bool strange = id != 0 && t->wane__private[WANE__TYPE_COPY] != (uintptr_t)&this_copy;
+    bool strange = id != 0 && !wane__type_is_ours(t);
     if (id == 0 && (id = free_id_locked()) != 0) {
         describe(t, id, slots);
-        store_release(&wane__types[id], t);                            /* [order:type] */
-        store_release(&t->wane__private[WANE__TYPE_ID], (uintptr_t)id); /* [order:type] */
+        store_release(&wane__types[id], t); /* [order:type] */
+        store_relaxed(&t->wane__private[WANE__TYPE_ID], (uintptr_t)id);
+        store_release(&t->wane__private[WANE__TYPE_COPY], (uintptr_t)&wane__this_copy); /* [order:type] */
     }
     pthread_mutex_unlock(&lock);
     if (strange)
-        wane__fatal("type \"%s\" at %p belongs to another copy of the library in this process", t->name, (void *)t);
+        is_foreign(t);
     if (id != 0 && wane__type_has(t, WANE__TRAIT_TRACKED))
         wane__wake(); /* cycles become possible: the collector thread starts */
     return id;
@@ -142,7 +145,12 @@ static bool page_has_type(struct wane__page *page, void *arg) {
 }
 
 int wane_type_forget(wane_type *t) {
-    if (t == NULL || load_acquire(&t->wane__private[WANE__TYPE_ID]) == 0)
+    if (t == NULL)
+        return 0;
+    uintptr_t copy = load_acquire(&t->wane__private[WANE__TYPE_COPY]); /* [order:type] */
+    if (copy != (uintptr_t)&wane__this_copy && copy != 0)
+        is_foreign(t);
+    if (copy == 0)
         return 0;
     wane__collector_lock();
     pthread_mutex_lock(&lock);
@@ -150,7 +158,8 @@ int wane_type_forget(wane_type *t) {
     if (s.id != 0)
         wane__heap_walk_pages(page_has_type, &s);
     if (s.id != 0 && !s.found) {
-        store_release(&t->wane__private[WANE__TYPE_ID], (uintptr_t)0);
+        store_release(&t->wane__private[WANE__TYPE_COPY], (uintptr_t)0);
+        store_relaxed(&t->wane__private[WANE__TYPE_ID], (uintptr_t)0);
         store_release(&wane__types[s.id], (wane_type *)NULL);
     }
     pthread_mutex_unlock(&lock);

@@ -15,7 +15,7 @@
 
 /* The places of wane_type.wane__private. Written under the lock of registration, before the id is published. */
 enum {
-    WANE__TYPE_ID,      /* atomic; 0: not registered */
+    WANE__TYPE_COPY,    /* atomic, written last: address in the copy of the library that registered it; 0: not registered */
     WANE__TYPE_TRAITS,  /* WANE__TRAIT_ flags */
     WANE__TYPE_CLASS,   /* size class without extra bytes */
     WANE__TYPE_BLOCK,   /* block size asked for without extra bytes */
@@ -24,7 +24,7 @@ enum {
     WANE__TYPE_FIRST,   /* first header word at birth, without the owner */
     WANE__TYPE_BIN,     /* WANE__BIN of the class; that of no page: born in the slow path */
     WANE__TYPE_SLOTS_N, /* how many fixed slots */
-    WANE__TYPE_COPY,    /* address in the copy of the library that registered it */
+    WANE__TYPE_ID,      /* 0: not registered */
 };
 
 enum {
@@ -39,6 +39,17 @@ enum {
 
 /* By id, atomic. */
 extern wane_type *wane__types[WANE__TYPES];
+
+/* Its address differs between two copies of the library in one process. */
+extern const char wane__this_copy;
+
+/*
+ * Whether t is registered, and with this copy of the library: one question, so that births of another copy's types are found
+ * out at no cost.
+ */
+static inline bool wane__type_is_ours(const wane_type *t) {
+    return likely(load_acquire(&t->wane__private[WANE__TYPE_COPY]) == (uintptr_t)&wane__this_copy); /* [order:type] */
+}
 
 /* The id, registering t at its first use; 0 when all ids are taken. */
 uint32_t wane__type_register(wane_type *t);

@@ -329,12 +329,17 @@ TEST(lists_of_slots_have_limits) {
     CHECK_EQ_UINT(wrong.wane__private[WANE__TYPE_ID], 0);
 }
 
+static void make_one(void *t) { wane_new(t); }
+static void forget_it(void *t) { wane_type_forget(t); }
+
 /* Another copy of the library has tables of its own, in which the id means something else. */
 TEST(types_of_another_copy_are_refused) {
     static wane_type t = {.name = "strange", .size = 8};
     CHECK(wane__type_register(&t) != 0);
     t.wane__private[WANE__TYPE_COPY]++;
-    check_aborts(register_it, &t, "another copy of the library");
+    check_aborts(register_it, &t, "\"strange\" at");
+    check_aborts(make_one, &t, "another copy of the library");
+    check_aborts(forget_it, &t, "another copy of the library");
     t.wane__private[WANE__TYPE_COPY]--;
     register_it(&t);
 }
