@@ -3,7 +3,9 @@
 /*
  * wane.h: reference counted objects for threaded programs.
  *
- * What each call promises:
+ * What each call promises. "Wait-free": a bounded number of steps, whatever others do, once the thread is attached;
+ * "lock-free": waits for no other thread, but where it asks malloc for memory; "short lock": waits at most for threads that
+ * are in as short a piece of the library; "waits": as the call's comment says.
  *
  *   call                             waits      user code  in a guard  in a callback  in a signal handler
  *   wane_retain                      wait-free  no         yes         yes            no
@@ -30,8 +32,8 @@
  *   wane_option_get                  (4)        no         yes         yes            no
  *   wane_set_log                     lock-free  no         yes         yes            no
  *   wane_stats_get                   no         no         yes         yes            no
- *   wane_trim                        short      no         yes         yes            no
- *   wane_type_forget                 short      no         yes         yes            no
+ *   wane_trim                        (5)        no         yes         yes            no
+ *   wane_type_forget                 (5)        no         yes         yes            no
  *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
  *                                                              / -EDEADLK
  *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
@@ -45,8 +47,8 @@
  *
  * (1) Lock-free, except that a thread which has deferred more than `deferred_bytes` waits up to `stall_limit_us`,
  *     never inside a guard; wane_new of a tracked type waits likewise while garbage is far ahead of the collector.
- *     Both are counted as stalls. Outside a guard wane_new waits for empty memory to be given back before it says
- *     that there is none.
+ *     Outside a guard wane_new waits for empty memory to be given back before it says that there is none, which
+ *     takes as long as wane_trim. All of these are counted as stalls.
  *     No call waits for memory otherwise, or ends the program for want of it: what a release or a slot call leaves for
  *     later has room in the objects themselves, when there is none elsewhere.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
@@ -56,6 +58,8 @@
  * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
  * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something
  *     may make a system call: they wake the library's thread, or start it.
+ * (5) Waits for whoever walks the heap's pages meanwhile: the same calls by other threads, and the collector while it
+ *     looks for candidates. wane_trim makes system calls, wane_type_forget looks at every object that there is.
  *
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.

@@ -84,7 +84,10 @@ typedef struct wane_stats {
  */
 WANE_API int wane_stats_get(wane_stats *ret);
 
-/* Gives all empty memory back to the system now. Returns bytes. Threads: any; may wait for another call of it. */
+/*
+ * Gives all empty memory back to the system now. Returns bytes. Threads: any; may wait for another call of it, and for the
+ * collector while it looks for candidates; runs no user code.
+ */
 WANE_API size_t wane_trim(void);
 
 /*

@@ -34,6 +34,9 @@ void wane__hold_birth(struct wane__record *r);
 /* After a death or a unit was left to the collector thread: holds the thread to its byte bound. */
 void wane__left(struct wane__record *r);
 
+/* r's thread has waited since then (wane__now) for something that it did not ask for: counted as a stall. */
+void wane__stalled(struct wane__record *r, uint64_t since);
+
 /* After a unit was kept: settles a full batch; holds the thread to its byte bound. */
 void wane__kept(struct wane__record *r, bool may_call);
 

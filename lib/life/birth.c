@@ -18,6 +18,7 @@
 #include "life/apply.h"
 #include "life/growth.h"
 #include "life/type.h"
+#include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -72,11 +73,13 @@ static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wa
                                                                        size_t extra) {
     if (errno != ENOMEM || r->head.nest > 0)
         return NULL;
+    uint64_t since = wane__now();
     wane__record_send_gathered(r);
     wane__heap_shed(&r->heap);
     wane__collector_lock();
     (void)wane__heap_trim(wait_for_brackets, NULL);
     wane__collector_unlock();
+    wane__stalled(r, since);
     return allocate(r, t, extra);
 }
 

@@ -153,3 +153,5 @@ void wane__kept(struct wane__record *r, bool may_call) {
     if (unlikely(over_bound(r)))
         hold_to_bound(r, may_call);
 }
+
+void wane__stalled(struct wane__record *r, uint64_t since) { count_stall(r, wane__now() - since); }

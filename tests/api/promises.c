@@ -1,0 +1,309 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// The table of wane.h, line by line: each call in a guard, in each kind of callback, and in a callback
+// that is in a guard does what the table says: its work, an error, nothing, or the end of the
+// program.
+
+#include "api.h"
+
+enum { ANY = -1000 };
+
+static wane_slot place, other_place;
+static struct node *held;  // of this process; each call leaves it as it was
+static wane_weak *weak;
+
+static void nothing(void *unused) { (void)unused; }
+static void take_line(int level, const char *line, void *unused) {
+    (void)level, (void)line, (void)unused;
+}
+static bool is_spare(void *type) { return wane_type_forget(type) == 0; }
+static wane_type spare_type = {.name = "spare", .size = 8};
+
+static int64_t count(void) {
+    wane_release(wane_retain(held));
+    void *one = wane_retain(held);
+    wane_clear(&one);
+    WANE_AUTO void *two = wane_retain(held);
+    wane_release_later(wane_retain(held));
+    return two == held && one == NULL;
+}
+
+static int64_t make(void) {
+    wane_release(node_new(1));
+    void *n = wane_new_extra(&spare_type, 100);
+    wane_release(n);
+    return n != NULL;
+}
+
+static int64_t share(void) {
+    struct node *n = node_new(2);
+    int64_t good = wane_share(n) == n && wane_is_unique(n);
+    wane_release(n);
+    return good;
+}
+
+static int64_t ask(void) {
+    return wane_refcount(held) > 0 && wane_typeof(held) == &node_type && wane_sizeof(held) > 0 &&
+           !wane_is_immortal(held) && wane_gc_is_tracked(held) && !wane_gc_is_finalized(held);
+}
+
+static int64_t use_slots(void) {
+    struct node *n = node_new(3);
+    wane_slot_init(&n->left, wane_retain(held));
+    wane_slot_store(&place, n);
+    wane_slot_give(&other_place, n);
+    wane_release(wane_slot_swap(&place, NULL));
+    wane_release(wane_slot_take(&other_place));
+    wane_slot_cas(&place, NULL, held);
+    wane_release(wane_slot_load(&place));
+    bool there = wane_slot_peek(&place) == held;
+    wane_slot_clear(&place);
+    return there;
+}
+
+static int64_t nest_guards(void) {
+    wane_guard_enter();
+    wane_guard_enter();
+    wane_guard_leave();
+    wane_guard_leave();
+    return 1;
+}
+
+static int64_t defer(void) {
+    static wane_defer_node nodes[64];
+    static _Atomic(unsigned) used;
+    wane_defer_node_add(&nodes[atomic_fetch_add(&used, 1)], nothing, NULL);
+    return wane_defer(nothing, NULL);
+}
+
+static int64_t use_weak(void) {
+    wane_weak *w = wane_weak_new(held, NULL, NULL);
+    void *a = wane_weak_get(w), *b = wane_weak_get(weak);
+    wane_release(a);
+    wane_release(b);
+    wane_release(w);
+    return a == held && b == held;
+}
+
+static int64_t attach(void) { return wane_thread_attach(); }
+
+static int64_t set_options(void) {
+    int64_t value = 0;
+    int error = wane_option_get("deferred_bytes", &value);
+    return error != 0 ? error : wane_option_set("deferred_bytes", value);
+}
+
+static int64_t set_log(void) {
+    wane_set_log(take_line, NULL);
+    wane_set_log(NULL, NULL);
+    return 1;
+}
+
+static int64_t get_stats(void) {
+    wane_stats s = {.struct_size = sizeof s};
+    return wane_stats_get(&s);
+}
+
+static int64_t trim(void) { return (int64_t)(wane_trim() & 0); }
+
+static int64_t forget(void) { return wane_type_forget(&node_type); }
+
+static int64_t tune(void) {
+    unsigned t[3];
+    wane_gc_stats s[3];
+    wane_gc_pause();
+    wane_gc_resume();
+    wane_gc_disable();
+    wane_gc_enable();
+    wane_gc_get_threshold(t);
+    int error = wane_gc_set_threshold(t[0], t[1], t[2]);
+    wane_gc_get_count(t);
+    wane_gc_get_stats(s);
+    wane_note_external(held, 10);
+    wane_note_external(held, -10);
+    return error == 0 && wane_gc_is_enabled();
+}
+
+static int64_t move(void) {
+    wane_slots_move(held, &held->left, &held->right, 0);
+    wane_change_begin(held);
+    wane_change_end(held);
+    return wane_version()[0];
+}
+
+static int64_t poll_once(void) { return (int64_t)wane_poll(); }
+static int64_t detach(void) { return wane_thread_detach(), 0; }
+static int64_t flush(void) { return wane_flush(); }
+static int64_t flush_for(void) { return wane_flush_for(1000000); }
+static int64_t collect(void) { return (int64_t)wane_gc_collect(2); }
+static int64_t run(void) { return wane_gc_run(2, NULL); }
+static int64_t gc_step(void) { return wane_gc_step(1000); }
+static int64_t collector_run(void) { return wane_collector_run(); }
+static int64_t shut_down(void) { return wane_shutdown(), 0; }
+
+static const struct promise {
+    const char *name;
+    int64_t (*call)(void);
+    bool guard;        // false: ends the program there
+    bool callback;     // the same
+    int64_t anywhere;  // what it returns in a guard, or ANY
+    int64_t inside;    // what it returns in a callback
+} promises[] = {
+    {"retain, release, clear, AUTO, release_later", count, true, true, 1, 1},
+    {"new", make, true, true, 1, 1},
+    {"share, is_unique", share, true, true, 1, 1},
+    {"refcount and others that ask", ask, true, true, 1, 1},
+    {"slots", use_slots, true, true, 1, 1},
+    {"guards", nest_guards, true, true, 1, 1},
+    {"defer", defer, true, true, 0, 0},
+    {"weak references", use_weak, true, true, 1, 1},
+    {"thread_attach", attach, true, true, 0, 0},
+    {"thread_detach", detach, false, false, 0, 0},
+    {"flush", flush, false, true, 0, -EDEADLK},
+    {"flush_for", flush_for, false, true, 0, -EDEADLK},
+    {"poll", poll_once, true, true, ANY, 0},
+    {"options", set_options, true, true, 0, 0},
+    {"set_log", set_log, true, true, 1, 1},
+    {"stats_get", get_stats, true, true, 0, 0},
+    {"trim", trim, true, true, 0, 0},
+    {"type_forget", forget, true, true, -EBUSY, -EBUSY},
+    {"gc_collect", collect, false, true, 0, 0},
+    {"gc_run", run, false, true, 0, -EDEADLK},
+    {"gc_step", gc_step, false, true, 0, -EDEADLK},
+    {"collector_run", collector_run, false, true, 0, -EDEADLK},
+    {"other gc_ calls, note_external", tune, true, true, 1, 1},
+    {"moves, version", move, true, true, '0', '0'},
+    {"shutdown", shut_down, false, true, 0, 0},
+};
+enum { PROMISES = sizeof promises / sizeof *promises };
+
+static void setup(void) {
+    held = node_new(0);
+    weak = wane_weak_new(held, NULL, NULL);
+}
+
+static void teardown(void) {
+    wane_release(weak);
+    wane_release(held);
+    CHECK(test_wait_until(is_spare, &spare_type, API_PATIENCE));
+}
+
+static void check(const struct promise *p, int64_t want, const char *where) {
+    int64_t got = p->call();
+    CHECK_MSG(want == ANY || got == want, "%s %s: got %jd, want %jd", p->name, where, (intmax_t)got,
+              (intmax_t)want);
+}
+
+static void call_in_guard(void *promise) {
+    wane_guard_enter();
+    check(promise, ((const struct promise *)promise)->anywhere, "in a guard");
+    wane_guard_leave();
+}
+
+TEST(calls_in_a_guard) {
+    setup();
+    for (size_t i = 0; i < PROMISES; i++) {
+        if (promises[i].guard) {
+            call_in_guard((void *)&promises[i]);
+        } else {
+            check_aborts(call_in_guard, (void *)&promises[i], "guard");
+        }
+    }
+    teardown();
+}
+
+// Callbacks. The type's one object, or the function, stands for all promises that end well.
+
+static const char *where_called;
+static const struct promise *only;
+static unsigned called;
+
+static void call_inside(void *unused) {
+    (void)unused;
+    for (size_t i = 0; i < PROMISES; i++) {
+        if (only == &promises[i] || (only == NULL && promises[i].callback)) {
+            check(&promises[i], promises[i].inside, where_called);
+        }
+    }
+    called++;
+}
+
+static wane_type destroyed_type = {.name = "destroyed", .size = 8, .destroy = call_inside};
+static wane_type finalized_type = {.name = "finalized", .size = 8, .finalize = call_inside};
+
+static void call_by_death(void *type) { wane_release(wane_new(type)); }
+
+static void call_by_defer(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_defer(call_inside, NULL), 0);
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
+static void in_each_callback(void (*enter)(void), void (*leave)(void)) {
+    wane_type *types[] = {&destroyed_type, &finalized_type};
+    for (int i = 0; i < 2; i++) {
+        where_called = types[i]->name;
+        enter();
+        call_by_death(types[i]);
+        leave();
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(called, (unsigned)i + 1);
+    }
+    called = 0;
+}
+
+static void stay(void) {}
+
+TEST(calls_in_callbacks) {
+    setup();
+    in_each_callback(stay, stay);
+    where_called = "deferred function";
+    call_by_defer(NULL);
+    CHECK_EQ_UINT(called, 1);
+    called = 0;
+    for (size_t i = 0; i < PROMISES; i++) {
+        if (!promises[i].callback) {
+            only = &promises[i];
+            check_aborts(call_by_death, &destroyed_type, "callback");
+            check_aborts(call_by_death, &finalized_type, "callback");
+            check_aborts(call_by_defer, NULL, "callback");
+            only = NULL;
+        }
+    }
+    teardown();
+}
+
+// In a callback they say so, also where the callback is in a guard.
+TEST(calls_in_callbacks_in_guards) {
+    setup();
+    in_each_callback(wane_guard_enter, wane_guard_leave);
+    teardown();
+}
+
+// A birth that waits for empty memory before it says that there is none waits in the open.
+static void ask_for_too_much(void *unused) {
+    (void)unused;
+    wane_release(wane_new(&spare_type));
+    struct rlimit least = {UINT64_C(1) << 33, UINT64_C(1) << 33};
+    CHECK_EQ_INT(setrlimit(RLIMIT_AS, &least), 0);
+    wane_stats before = {.struct_size = sizeof before}, after = before;
+    CHECK_EQ_INT(wane_stats_get(&before), 0);
+    errno = 0;
+    CHECK_EQ_PTR(wane_new_extra(&spare_type, (size_t)1 << 36), NULL);
+    CHECK_EQ_INT(errno, ENOMEM);
+    CHECK_EQ_INT(wane_stats_get(&after), 0);
+    CHECK(after.stalls > before.stalls && after.stall_ns_total > before.stall_ns_total);
+    wane_guard_enter();
+    CHECK_EQ_PTR(wane_new_extra(&spare_type, (size_t)1 << 36), NULL);
+    wane_guard_leave();
+    CHECK_EQ_INT(wane_stats_get(&before), 0);
+    CHECK_EQ_UINT(before.stalls, after.stalls);
+}
+
+TEST(the_last_resort_is_a_stall) {
+    if (TEST_ASAN || TEST_TSAN) {
+        SKIP("the sanitizer's own memory is above any limit");
+    }
+    check_in_child(ask_for_too_much, NULL);
+}
