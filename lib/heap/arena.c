@@ -267,7 +267,7 @@ void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
     unsigned i = page_number(page);
     for (unsigned gen = 0; gen < 4; gen++) /* a candidate is made on the page of its block's first byte */
         store_relaxed(&arena->xmarks[i].xdirty[gen], (uint8_t)0);
-    if (!keep) {
+    if (!keep || page->run > 1) {
         for (unsigned k = i; k < i + page->run; k++)
             set_bit(arena->going, k);
         return;

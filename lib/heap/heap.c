@@ -164,11 +164,14 @@ static struct wane__page *own_page(struct wane__heap *heap, unsigned bin) {
 }
 
 struct wane__page *wane__heap_fresh_page(unsigned bin, uintptr_t key) {
-    struct wane__page *page = wane__arena_take(1);
+    unsigned cls = bin % WANE__CLASSES;
+    size_t size = wane__heap_class_size(cls), reach = wane__page_reach(size);
+    struct wane__page *page = wane__arena_take(reach > WANE__PAGE_SIZE ? 2 : 1);
     if (page == NULL)
         return NULL;
-    unsigned cls = bin % WANE__CLASSES;
-    wane__page_init(page, cls, wane__heap_class_size(cls), bin >= WANE__CLASSES);
+    wane__page_init(page, cls, size, bin >= WANE__CLASSES);
+    if (reach > WANE__PAGE_SIZE)
+        wane__arena_hold(page, (reach + 4095) & ~(size_t)4095);
     store_relaxed(&page->xheap, key);
     wane__arena_publish(page, WANE__PAGE_SMALL);
     return page;

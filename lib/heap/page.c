@@ -64,7 +64,7 @@ void wane__page_init(struct wane__page *page, unsigned cls, size_t block_size, b
         return;
     }
     page->reciprocal = (uint32_t)((((uint64_t)1 << 32) + block_size - 1) / block_size);
-    page->capacity = (uint16_t)((WANE__PAGE_SIZE - WANE__BLOCK_FIRST) / block_size);
+    page->capacity = (uint16_t)wane__page_blocks(block_size);
 }
 
 bool wane__page_carve(struct wane__page *page) {

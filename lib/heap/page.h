@@ -193,6 +193,21 @@ static inline bool wane__arena_is_noted(const struct wane__page *page) {
     return load_acquire(&wane__arena_of(page)->xnoted) != 0; /* [order:noted] */
 }
 
+/*
+ * How many blocks a page of that class has: as many as fit, or, where that leaves more than a system page, one more, which
+ * ends in the page behind it. That page belongs to the run, and what is behind the block is never touched. All headers
+ * are in the first page, so each block finds its entry.
+ */
+static inline unsigned wane__page_blocks(size_t block_size) {
+    size_t room = WANE__PAGE_SIZE - WANE__BLOCK_FIRST;
+    return (unsigned)(room / block_size + (room % block_size > 4096));
+}
+
+/* Bytes of the run that blocks may touch, from its beginning. */
+static inline size_t wane__page_reach(size_t block_size) {
+    return WANE__BLOCK_FIRST + wane__page_blocks(block_size) * block_size;
+}
+
 /* A list of pages through prev and next. */
 struct wane__page_list {
     struct wane__page *first, *last;

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define WANE__CLASSES 47u
+#define WANE__CLASSES 54u
 #define WANE__CLASS_LARGE WANE__CLASSES /* no class: pages of its own */
 #define WANE__BLOCK_MIN ((size_t)32)
 #define WANE__BLOCK_MAX ((size_t)32736) /* of the largest class */

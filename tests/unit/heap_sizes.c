@@ -24,6 +24,40 @@ TEST(classes_are_tight) {
     CHECK_EQ_UINT(wane__heap_class(SIZE_MAX), WANE__CLASS_LARGE);
 }
 
+/* Of the memory of objects of a size, as wane__heap_bytes counts it, how many thousandths hold nothing of them. */
+static size_t waste(struct wane__heap *heap, size_t block) {
+    struct wane__header *h[256];
+    unsigned cls = wane__heap_class(block);
+    unsigned n = cls == WANE__CLASS_LARGE ? 3 : wane__page_blocks(wane__heap_class_size(cls));
+    size_t before = wane__heap_bytes();
+    for (unsigned i = 0; i < n; i++) {
+        h[i] = cls == WANE__CLASS_LARGE ? wane__heap_alloc_large(heap, block, false) : block_alloc(heap, cls, false);
+        CHECK(h[i] != NULL);
+    }
+    size_t bytes = wane__heap_bytes() - before;
+    for (unsigned i = 0; i < n; i++)
+        wane__heap_free(heap, h[i]);
+    after_frees(heap);
+    wane__heap_shed(heap);
+    (void)wane__heap_trim(bracket_wait, NULL);
+    CHECK(bytes >= n * block);
+    return (bytes - n * block) * 1000 / bytes;
+}
+
+/* Just above each class, where most is wasted, and the same above what is a run of its own. */
+TEST(waste_is_bounded) {
+    struct wane__heap *heap = heap_enter();
+    for (unsigned cls = 15; cls < WANE__CLASSES; cls++) {
+        size_t block = wane__heap_class_size(cls) + 16, w = waste(heap, block);
+        CHECK_MSG(w <= (block < 10000 ? 215u : 130u), "%zu of 1000 at %zu", w, block);
+    }
+    for (size_t block = 65472; block < (size_t)3 << 20; block += WANE__PAGE_SIZE) {
+        size_t w = waste(heap, block + 16);
+        CHECK_MSG(w <= 130, "%zu of 1000 at %zu", w, block + 16);
+    }
+    heap_leave(heap);
+}
+
 TEST(every_size) {
     struct wane__heap *heap = heap_enter();
     struct wane__header *kept[64] = {NULL};
@@ -53,7 +87,7 @@ TEST(index_of_each_block) {
             struct wane__header *b = wane__page_block(page, i);
             CHECK_EQ_UINT(wane__page_index(page, b), i);
             CHECK_EQ_PTR(wane__page_of(b), page);
-            CHECK((char *)b + wane__heap_block_size(b) <= wane__page_memory(page) + WANE__PAGE_SIZE);
+            CHECK((char *)b + wane__heap_block_size(b) <= wane__page_memory(page) + page->run * WANE__PAGE_SIZE);
         }
         wane__heap_free(heap, h);
     }
@@ -182,7 +216,7 @@ static void limited(void *arg) {
     }
     CHECK(errno == ENOMEM && n > 1000);
     CHECK(wane__heap_alloc_large(heap, (size_t)1 << 30, false) == NULL);
-    CHECK(block_alloc(heap, 46, true) == NULL);
+    CHECK(block_alloc(heap, WANE__CLASSES - 1, true) == NULL);
     CHECK(wane__heap_check(heap));
     while (list != NULL) {
         h = list;
