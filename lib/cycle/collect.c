@@ -36,11 +36,11 @@ static step *const search[] = {
     wane__let_held_live,
 };
 
-/* Steps 3 to 6: arm, count, only then trace, a grace period, the verdict. */
+/* Steps 3 to 6: arm, count, only then trace, a wait for brackets, the verdict. */
 static step *const proof[] = {
     wane__arm_and_count,      /* 3, 4 */
     wane__begin_tracing,      wane__trace_again,
-    wane__await_grace,        /* 5 */
+    wane__await_brackets,     /* 5 */
     wane__acquit,             wane__drop_reach, wane__let_acquitted_live, /* 6 */
     wane__keep_uncollectable, wane__drop_reach, wane__let_kept_live,
 };
@@ -182,12 +182,14 @@ bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wa
     struct wane__collection *c = &current;
     c->r = r;
     c->deadline = deadline;
-    while (c->stage != WANE__STAGE_OVER) {
-        if (!advance(c))
-            return false;
+    store_relaxed(&wane__xcollects, r->id);
+    while (c->stage != WANE__STAGE_OVER && advance(c)) {
     }
-    close(c, ret);
-    return true;
+    bool over = c->stage == WANE__STAGE_OVER;
+    if (over)
+        close(c, ret);
+    store_relaxed(&wane__xcollects, 0u);
+    return over;
 }
 
 void wane__collect_fork_prepare(void) {
@@ -248,7 +250,10 @@ void wane__collect_fork_child(const struct wane__record *self) {
     pthread_mutex_unlock(&arming);
     struct wane__collection *c = &current;
     bool idle = c->stage == WANE__STAGE_OVER && c->r == NULL;
-    if (idle || (self != NULL && c->r == self))
+    if (self != NULL && c->r == self)
+        return;
+    store_relaxed(&wane__xcollects, 0u);
+    if (idle)
         return;
     if (c->pinning != NULL && is_pinned(c->pinning) && !in_table(c, c->pinning))
         un_pin(c, c->pinning);

@@ -28,7 +28,7 @@ struct wane__collection {
     size_t step;       /* of the stage */
     size_t at;         /* where the step goes on */
     uint64_t deadline; /* of this slice; 0: it goes on to the end */
-    uint64_t grace;    /* grace periods begun when the one was asked for that is waited for */
+    uint64_t grace, grace_since; /* grace periods begun when the one was asked for that is waited for, and when that was */
     bool rest;         /* not all candidates are roots of this one */
     bool undecided;    /* some of what was left out of a bounded search may hold candidates */
     bool finalized;    /* finalizers ran */
@@ -75,7 +75,7 @@ bool wane__let_held_live(struct wane__collection *c);
 bool wane__arm_and_count(struct wane__collection *c);
 bool wane__begin_tracing(struct wane__collection *c);
 bool wane__trace_again(struct wane__collection *c);
-bool wane__await_grace(struct wane__collection *c);
+bool wane__await_brackets(struct wane__collection *c);
 bool wane__acquit(struct wane__collection *c);
 bool wane__let_acquitted_live(struct wane__collection *c);
 bool wane__keep_uncollectable(struct wane__collection *c);

@@ -11,6 +11,8 @@
 #include "life/apply.h"
 #include "life/growth.h"
 #include "life/weak.h"
+#include "thread/grace.h"
+#include "thread/wake.h"
 
 /* Takes FINAL_DUE and, in the same step, a unit to run the finalizer under. */
 static bool take_final(struct wane__header *h) {
@@ -38,12 +40,53 @@ bool wane__run_finalizers_of_garbage(struct wane__collection *c) {
     return c->finals == 0 || wane__no_suspect_left(c);
 }
 
-/* What finalizers removed from slots would look like units from outside: it is applied first. */
+/* How long a collection that nobody asked for waits for guards. */
+#define GUARDS_NS 2000000
+/* Steps of a grace period before it naps between them: most guards last for some nanoseconds. */
+#define GRACE_LOOKS 64
+
+/* A wait that is held up by a guard is nothing that a birth could shorten. */
+static void nap(struct wane__record *r) {
+    store_relaxed(&r->xaway, true);
+    wane__pause_briefly();
+    store_relaxed(&r->xaway, false);
+}
+
+/*
+ * A grace period, guards included. Who asked for the collection waits as long as guards last, as in wane_flush; others only
+ * for so long, and go on without. True: no more is waited for.
+ */
+static bool await_guards(struct wane__collection *c) {
+    if (c->at == 0) {
+        c->grace = wane__grace_want();
+        c->grace_since = wane__now();
+    }
+    c->at = 1;
+    bool asked = c->deadline == 0 && c->r->id != WANE__ID_COLLECTOR;
+    for (unsigned look = 0; wane__grace_ended() <= c->grace; look++) {
+        wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
+        wane__grace_step();
+        if (look < GRACE_LOOKS)
+            continue;
+        uint64_t now = wane__now();
+        if (!asked && now - c->grace_since >= GUARDS_NS)
+            break;
+        if (c->deadline != 0 && now >= c->deadline)
+            return false;
+        nap(c->r);
+    }
+    return true;
+}
+
+/*
+ * What finalizers removed from slots would look like units from outside: it is applied first. What a long guard keeps from
+ * being applied acquits: it is found by a later collection.
+ */
 bool wane__settle_finalizers(struct wane__collection *c) {
     struct wane__record *r = c->r;
     if (!c->finalized)
         return true;
-    if (!wane__await_grace(c))
+    if (!await_guards(c))
         return false;
     while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, true) > 0) {
     }

@@ -1,19 +1,21 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * cycle/verdict.c: steps 3 to 6: arm, count, then trace, wait, judge.
+ * cycle/verdict.c: steps 3 to 6: arm, count, then trace, wait for brackets, judge.
  *
  * Why nothing alive is judged dead: suppose z in R still had a unit outside of R's slots. No increment of z happened
- * since it was armed: it would be TOUCHED, set inside the bracket of the increment, which the grace period waited for.
+ * since it was armed: it would be TOUCHED, set inside the bracket of the increment, which was waited for.
  * So the unit existed when c(z) was read, and was in no slot of W when the slots were read afterwards; each edge
  * counted in e(z) is another unit that existed when c(z) was read too. So c(z) > e(z), and z was dropped.
- * A borrow that began before the grace period has ended; a later one needs a reachable unit (tests/model/cycle.pml).
+ *
+ * Guards are not waited for, though a reader may be in the middle of one. What it borrows it found along units, of which
+ * the first was in no slot of R's; each of them stays in its slot, or pending, until the guard ends. Where that chain enters R there
+ * is a unit from outside, as above: c is greater than e, or the slot that it is in is one of W that is not R, and the edge
+ * was recorded (docs/design/cycle.md; tests/model/cycle.pml, epochs.pml, borrow.pml).
  */
-#include "cycle/background.h"
 #include "cycle/collect.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
-#include "thread/wake.h"
 
 /* Suspects armed with one bracket wait: their headers are still in a cache when they are merged. */
 #define ARM_SPAN (8 * WANE__SPAN)
@@ -144,26 +146,10 @@ bool wane__trace_again(struct wane__collection *c) {
     return c->at >= t->n || t->failed;
 }
 
-/* Looks at brackets, which last for some nanoseconds, before it sleeps for them. */
-#define LOOKS 64
-
-bool wane__await_grace(struct wane__collection *c) {
-    if (c->at == 0)
-        c->grace = wane__grace_want();
-    c->at = 1;
-    for (unsigned look = 0; look < LOOKS && wane__grace_ended() <= c->grace; look++)
-        wane__grace_step();
-    while (wane__grace_ended() <= c->grace) {
-        wane__grace_want(); /* again: a period that began meanwhile has cleared the wish */
-        wane__grace_step();
-        if (wane__grace_ended() > c->grace)
-            break;
-        if (c->deadline != 0)
-            return false;
-        if (c->r->id == WANE__ID_COLLECTOR)
-            wane__work(c->r, true); /* a long guard holds up the verdict, nothing else */
-        wane__pause_briefly();
-    }
+/* Step 5. An increment in a bracket that was open shows as TOUCHED from here on. */
+bool wane__await_brackets(struct wane__collection *c) {
+    if (!wane__bracket_wait())
+        c->table.failed = true;
     return true;
 }
 

@@ -28,8 +28,19 @@ void wane__free_due(struct wane__record *r);
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
 void wane__defer(struct wane__record *r, struct wane__header *h);
 
-/* At a birth in the slow path, of a tracked type: slows the thread down while garbage is far ahead of the collector. */
-void wane__hold_birth(struct wane__record *r);
+/* Tracked bytes that a thread makes until it looks whether it is to be held back. */
+#define WANE__HOLD_EVERY ((uint64_t)64 << 10)
+
+void wane__hold_birth_slow(struct wane__record *r);
+
+/*
+ * At a birth in the slow path, of a tracked type: slows the thread down while garbage is far ahead of the collector, and
+ * that gets on with it.
+ */
+static inline void wane__hold_birth(struct wane__record *r) {
+    if (unlikely(load_relaxed(&r->births[1].xbytes) - r->held_births >= WANE__HOLD_EVERY))
+        wane__hold_birth_slow(r);
+}
 
 /* After a death or a unit was left to the collector thread: holds the thread to its byte bound. */
 void wane__left(struct wane__record *r);

@@ -107,13 +107,12 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
     return h;
 }
 
-/*
- * For the triggers by bytes. A birth that found its page's list empty stands for those that the next page will hold:
- * they do not come here.
- */
-static void *grew(struct wane__record *r, const wane_type *t, size_t extra, struct wane__header *h) {
-    bool page = extra == 0 && t->wane__private[WANE__TYPE_BIN] != WANE__BIN_NONE && !wane__fences_on();
-    wane__grew(r, page ? WANE__PAGE_SIZE : wane__heap_block_size(h));
+/* For the triggers by bytes. Most births do not come here: this one speaks for those since the last that did. */
+static void *grew(struct wane__record *r, struct wane__header *h) {
+    uint64_t born = load_relaxed(&r->births[0].xbytes) + load_relaxed(&r->births[1].xbytes);
+    uint64_t more = born - r->grown_births;
+    r->grown_births = born;
+    wane__grew(r, more);
     return wane__payload_of(h);
 }
 
@@ -127,7 +126,7 @@ static void *new_slow(wane_type *t, size_t extra) {
     struct wane__header *h = allocate(r, t, extra);
     if (unlikely(h == NULL))
         h = allocate_at_last(r, t, extra);
-    return h == NULL ? NULL : grew(r, t, extra, born(r, t, h));
+    return h == NULL ? NULL : grew(r, born(r, t, h));
 }
 
 static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
@@ -139,7 +138,7 @@ static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
     struct wane__header *h = allocate(r, t, extra);
     if (unlikely(h == NULL))
         h = allocate_at_last(r, t, extra);
-    return likely(h != NULL) ? grew(r, t, extra, born(r, t, h)) : NULL;
+    return likely(h != NULL) ? grew(r, born(r, t, h)) : NULL;
 }
 
 /*

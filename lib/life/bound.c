@@ -26,7 +26,7 @@
 #define SETTLE_FROM 960  /* units kept: a barrier interrupts every running thread, and costs as much as 200 deaths */
 #define SETTLE_BYTES ((uint64_t)1 << 20) /* or so many bytes that they keep */
 #define NAP_NS 50000
-#define HOLD_PART 4 /* of stall_limit_us, at each birth that needed a page: often and briefly */
+#define HOLD_PART 4 /* of stall_limit_us, each time a thread has made so much: often and briefly */
 
 /* An allowance ends when the bound is met again, not only when it is used up. */
 static bool over_bound(struct wane__record *r) {
@@ -126,15 +126,29 @@ void wane__defer(struct wane__record *r, struct wane__header *h) {
         hold_to_bound(r, false);
 }
 
-static bool garbage_ahead(void) { return wane__tracked_alive() > load_relaxed(&wane__xtracked_limit); }
+/*
+ * Who is at a collection, or else the library's thread, which begins them, is in the library and waits for nobody: a birth
+ * that waits now makes the collector come to the garbage with less of it ahead.
+ */
+static bool collector_gets_on(void) {
+    uint32_t id = load_relaxed(&wane__xcollects);
+    const struct wane__record *r = wane__record_at(id != 0 ? id : WANE__ID_COLLECTOR);
+    return r != NULL && !load_relaxed(&r->xaway);
+}
 
-void wane__hold_birth(struct wane__record *r) {
-    if (load_relaxed(&wane__xtracked_limit) == INT64_MAX || r->head.nest > 0 || r->callbacks > 0 || !garbage_ahead())
+static bool waiting_helps(void) {
+    int64_t limit = load_relaxed(&wane__xtracked_limit);
+    return limit != INT64_MAX && collector_gets_on() && wane__tracked_lately() > limit;
+}
+
+void wane__hold_birth_slow(struct wane__record *r) {
+    r->held_births = load_relaxed(&r->births[1].xbytes);
+    if (r->head.nest > 0 || r->callbacks > 0 || !waiting_helps())
         return;
     int saved = errno;
     uint64_t begin = wane__now(), now = begin;
     uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000 / HOLD_PART;
-    while (garbage_ahead() && now - begin < patience) {
+    while (waiting_helps() && now - begin < patience) {
         help(r, false); /* this thread's share of the garbage's way */
         nap();
         now = wane__now();

@@ -67,8 +67,9 @@ static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), voi
     store_relaxed(&r->xdead, NULL);
     int saved = errno; /* of who called wane_release */
     r->callbacks++;
+    store_relaxed(&r->xaway, true);
     fn(arg);
-    r->callbacks--;
+    store_relaxed(&r->xaway, --r->callbacks > 0);
     errno = saved;
     if (unlikely(load_relaxed(&r->xdead) != NULL))
         wane__call_left(r);

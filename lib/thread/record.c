@@ -25,6 +25,7 @@
 
 #include "base/check.h"
 #include "base/option.h"
+#include "os/clock.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
 
@@ -156,6 +157,7 @@ static void release_record_locked(struct wane__record *r) {
     store_relaxed(&r->head.bracket, 0u);
     store_release(&r->head.guard, (uint64_t)0); /* [order:guard] */
     r->callbacks = 0;
+    store_relaxed(&r->xaway, false);
     r->allowance = 0;
     store_release(&r->xstate, (uint32_t)WANE__RECORD_FREE);
     if (r->id != WANE__ID_COLLECTOR) {
@@ -290,6 +292,21 @@ int64_t wane__tracked_alive(void) {
     WANE__EACH_RECORD(r) n += (int64_t)(load_relaxed(&r->births[1].xn) - load_relaxed(&r->deaths[1].xn));
     return n;
 }
+
+/* One of those who ask adds up, and says how long that may stand. */
+int64_t wane__tracked_lately(void) {
+    static int64_t xsum;
+    static uint64_t xnext;
+    uint64_t now = wane__now(), next = load_relaxed(&xnext);
+    if (now >= next && cas_relaxed(&xnext, &next, now + 1)) {
+        store_relaxed(&xsum, wane__tracked_alive());
+        uint64_t end = wane__now();
+        store_relaxed(&xnext, end + 100 * (end - now));
+    }
+    return load_relaxed(&xsum);
+}
+
+uint32_t wane__xcollects;
 
 void wane__record_fork_prepare(void) { pthread_mutex_lock(&registry); }
 

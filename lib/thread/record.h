@@ -45,10 +45,13 @@ struct wane__record {
     bool finals_any;         /* `finals` may hold something */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
     uint64_t grown;          /* bytes added since it looked at the growth of all */
+    uint64_t grown_births;   /* bytes of its births of which `grown` knows */
+    uint64_t held_births;    /* bytes of its tracked births when it last looked whether it is to be held back */
     uint64_t settle_next;    /* position in `kept`: before it is reached the thread does not look at settling again */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
 
     /* written by its thread, read by any */
+    bool xaway;         /* in code of the program's that the library called, or waiting for guards */
     uint32_t xapplying; /* odd while it applies what it took from a queue or list: what wane_flush waits for */
     struct wane__link *xdead;  /* found dead, to be destroyed */
     struct wane__link *xouter; /* `xdead` as it was when the callback began that this thread is in */
@@ -150,14 +153,20 @@ void wane__record_fork_child(void);
 /* Implemented by api/start.c: run once, before the first record is made. */
 void wane__start(void);
 
-/* Tracked objects that were born and have not died. */
+/* Tracked objects that were born and have not died. Looks at all records. */
 int64_t wane__tracked_alive(void);
+
+/* The same of a little while ago: however many ask, and however many records there are, adding up takes a hundredth of the time. */
+int64_t wane__tracked_lately(void);
 
 /*
  * More tracked objects than this are taken for garbage that the collector has not come to yet: births wait a little.
  * The collector sets it; INT64_MAX while collections do not start by themselves.
  */
 extern int64_t wane__xtracked_limit;
+
+/* The id of the thread that is at a collection; 0: none is. */
+extern uint32_t wane__xcollects;
 
 /* Counters that their thread writes and any may read. */
 #define wane__tally(field, n) store_relaxed(&(field), load_relaxed(&(field)) + (n))

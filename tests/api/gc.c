@@ -629,3 +629,31 @@ TEST(forks_beside_collections) {
     wane_release(held);
     wane_gc_collect(2);
 }
+
+static struct gate guard_entered = GATE_CLOSED, guard_leave = GATE_CLOSED;
+
+static void *sit_in_a_guard(void *unused) {
+    wane_guard_enter();
+    gate_set(&guard_entered, true);
+    gate_wait(&guard_leave);
+    wane_guard_leave();
+    return unused;
+}
+
+static bool dead_enough(void *want) { return atomic_load(&nodes_dead) >= *(size_t *)want; }
+
+// Another thread is inside a guard all the time: cycles die all the same, again and again.
+TEST(a_long_guard_delays_no_collection) {
+    begin();
+    pthread_t t = api_thread(sit_in_a_guard, NULL);
+    gate_wait(&guard_entered);
+    wane_gc_enable();
+    for (int round = 0; round < 5; round++) {
+        size_t want = atomic_load(&nodes_dead) + 10000;
+        drop_pairs(20000);
+        CHECK_MSG(test_wait_until(dead_enough, &want, API_PATIENCE), "%zu dead", atomic_load(&nodes_dead));
+    }
+    gate_set(&guard_leave, true);
+    api_join(t);
+    wane_gc_collect(2);
+}

@@ -128,7 +128,7 @@ proctype Collector() {
   for (i : 0 .. 1) { c[i] = cnt[i] };
   edge[0] = (in[0] -> slot[0] : NIL); edge[1] = (in[1] -> slot[1] : NIL);
   atomic { e[0] = (edge[1] == 0); e[1] = (edge[0] == 1) };
-  !guard; !brac;
+  !brac;
   for (i : 0 .. 1) { atomic { t[i] = !in[i]; in[i] = in[i] && live[i] && !touched[i] && c[i] > 0 && c[i] == e[i] } };
   atomic {
     if :: !in[0] && edge[0] != NIL -> in[edge[0]] = 0 :: else fi;

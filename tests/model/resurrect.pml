@@ -132,7 +132,7 @@ inline check() {
   c[0] = cnt[0]; c[1] = cnt[1];
   edge[0] = (in[0] -> slot[0] : NIL); edge[1] = (in[1] -> slot[1] : NIL);
   atomic { e[0] = (edge[1] == 0); e[1] = (edge[0] == 1) };
-  !guard; !brac[0];
+  !brac[0];
   for (i : 0 .. 1) { in[i] = in[i] && live[i] && !touched[i] && c[i] > 0 && c[i] == e[i] };
   reach();
   atomic { c[0] = 0; c[1] = 0; e[0] = 0; e[1] = 0; i = 0 }

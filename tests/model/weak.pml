@@ -161,7 +161,7 @@ proctype Collector() {
      d_step { mine; w = word; if :: !has(w, MERGED) -> word = (w | MERGED) + c * ONE; assert(word >= ONE) :: else fi; skip };
      c = word / ONE;
      e = self;
-     guard1 == 0; brac[0] == 0; brac[1] == 0;
+     brac[0] == 0; brac[1] == 0;
      w = word;
      v = (has(w, LIVE) && !has(w, TOUCHED) && c > 0 && c == e);
      if

@@ -12,6 +12,7 @@
 
 #include "harness.h"
 #include "life/apply.h"
+#include "os/clock.h"
 
 __attribute__((constructor)) static void without_the_librarys_thread(void) {
     CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
@@ -321,6 +322,7 @@ TEST(only_while_collections_start_by_themselves) {
 TEST(a_thread_looks_now_and_then) {
     void *obj = object(&bytes_type, 0);
     struct wane__record *r = self();
+    wane_release(object(&bytes_type, 600000)); /* all births so far are known of */
     r->grown = 0;
     wane_note_external(obj, (ptrdiff_t)WANE__GROWTH_LOOK - 1);
     CHECK_EQ_UINT(r->grown, WANE__GROWTH_LOOK - 1);
@@ -334,6 +336,97 @@ TEST(a_thread_looks_now_and_then) {
     wane_release(object(&bytes_type, 600000));
     CHECK_EQ_UINT(r->grown, 0);
     wane_release(obj);
+}
+
+/* What the next pages of a class will hold is not counted before it is made. */
+TEST(growth_is_what_was_made) {
+    enum { N = 3000 };
+    static void *all[N + 1];
+    struct wane__record *r = self();
+    wane_release(object(&bytes_type, 600000));
+    uint64_t before = r->births[0].xbytes;
+    r->grown = 0;
+    for (size_t i = 0; i < N; i++) {
+        all[i] = object(&bytes_type, 0);
+        CHECK(r->grown <= r->births[0].xbytes - before);
+    }
+    all[N] = object(&bytes_type, 100);
+    CHECK_EQ_UINT(r->grown, r->births[0].xbytes - before);
+    for (size_t i = 0; i <= N; i++)
+        wane_release(all[i]);
+}
+
+/* Births that are held back. The collector's part is played by a record of a thread that has ended. */
+static void *attach(void *ret) {
+    *(struct wane__record **)ret = wane__record_need("growth");
+    return NULL;
+}
+
+static uint64_t stalls(void) { return load_relaxed(&self()->xstalls); }
+
+/* How often a thread that makes tracked objects of so many bytes in all is held back. */
+static uint64_t held(uint64_t bytes, size_t extra) {
+    enum { MOST = 100000 };
+    static void *all[MOST];
+    const struct wane__record *r = self();
+    uint64_t before = r->births[1].xbytes, stalled = stalls();
+    size_t n = 0;
+    while (r->births[1].xbytes - before < bytes) {
+        CHECK(n < MOST);
+        all[n++] = object(&node_type, extra);
+    }
+    stalled = stalls() - stalled;
+    while (n > 0)
+        wane_release(all[--n]);
+    return stalled;
+}
+
+struct holding {
+    uint64_t stalls;
+};
+static void make_in_a_callback(void *arg) { ((struct holding *)arg)->stalls = held(MIB, 0); }
+
+TEST(births_are_held_where_that_helps) {
+    struct wane__record *collector;
+    elsewhere(attach, &collector);
+    CHECK(collector != self());
+    CHECK_EQ_INT(wane_option_set("stall_limit_us", 4), 0);
+    CHECK_EQ_UINT(held(MIB, 0), 0); /* no limit */
+    store_relaxed(&wane__xtracked_limit, (int64_t)-1);
+    CHECK_EQ_UINT(held(MIB, 0), 0); /* nobody collects */
+    store_relaxed(&wane__xcollects, collector->id);
+    uint64_t times = MIB / WANE__HOLD_EVERY;
+    static const size_t extras[] = {0, 8, 1000, 30000};
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t n = held(MIB, extras[i]); /* once for so many bytes, however they are made */
+        CHECK_MSG(n >= times / 2 && n <= times + 1, "held %ju times, not %ju", (uintmax_t)n, (uintmax_t)times);
+    }
+    store_relaxed(&collector->xaway, true); /* in a callback, or waiting */
+    CHECK_EQ_UINT(held(MIB, 0), 0);
+    store_relaxed(&collector->xaway, false);
+    CHECK(held(MIB, 0) > 0);
+    wane_guard_enter();
+    CHECK_EQ_UINT(held(MIB, 0), 0);
+    wane_guard_leave();
+    struct holding in_callback = {.stalls = 1};
+    wane__call(self(), make_in_a_callback, &in_callback);
+    CHECK_EQ_UINT(in_callback.stalls, 0);
+    CHECK(!load_relaxed(&self()->xaway));
+    store_relaxed(&wane__xtracked_limit, INT64_MAX);
+    CHECK_EQ_UINT(held(MIB, 0), 0);
+    store_relaxed(&wane__xcollects, 0u);
+    CHECK_EQ_INT(wane_option_set("stall_limit_us", 1000), 0);
+}
+
+/* However many ask: what was added up stands for a hundred times as long as that took. */
+TEST(tracked_objects_are_added_up_now_and_then) {
+    void *obj = object(&node_type, 0);
+    int64_t want = wane__tracked_alive();
+    for (uint64_t end = wane__now() + 20000000000u; wane__tracked_lately() != want;)
+        CHECK(wane__now() < end);
+    wane_release(obj);
+    for (uint64_t end = wane__now() + 20000000000u; wane__tracked_lately() != want - 1;)
+        CHECK(wane__now() < end);
 }
 
 /* Threads that make, pass on, release and note: nothing is lost in the sums. */
