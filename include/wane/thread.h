@@ -34,7 +34,8 @@ WANE_API void wane_thread_detach(void);
  *
  * Returns 0, -EDEADLK inside a callback, or -ENOMEM or -EAGAIN when the thread cannot be attached; it needs no memory
  * otherwise. Aborts with one line inside a guard, outside of callbacks, for which it would wait for ever.
- * Threads: any; waits for guards of other threads; runs user code; synchronizes with the deaths that it caused.
+ * Threads: any; waits for guards of other threads; runs user code; synchronizes with the deaths that it caused. If the
+ * system takes membarrier(2) away while the program runs, it waits until each thread has called the library once more.
  */
 WANE_API int wane_flush(void);
 

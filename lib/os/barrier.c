@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
+
+/* The kernel wants memory for it, on machines with many processors. To be without it for a moment is not to be without it. */
+#define TRIES 100
 
 bool wane__barrier_init(bool allowed) {
     int saved = errno;
@@ -22,7 +26,11 @@ bool wane__barrier_heavy(bool works) {
         return true;
     }
     int saved = errno;
-    bool done = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+    bool done;
+    unsigned tries = TRIES;
+    do {
+        done = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+    } while (!done && errno == ENOMEM && --tries > 0 && sched_yield() == 0);
     errno = saved;
     return done;
 }

@@ -17,7 +17,7 @@
 /* Registers the process; allowed = false acts as if the kernel had refused. Returns whether membarrier works. */
 bool wane__barrier_init(bool allowed);
 
-/* A full fence here and, where membarrier works, in all threads. False: it failed now; nothing was ordered elsewhere. */
+/* A full fence here and, where membarrier works, in all threads. False: it failed now, and not only for want of memory; nothing was ordered elsewhere. */
 bool wane__barrier_heavy(bool works);
 
 #endif

@@ -14,6 +14,8 @@ TEST(shortage) { SKIP("a sanitizer has functions of these names"); }
 #else
 
 #include <dlfcn.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
 
 static _Atomic(size_t) threads_tried;
 static atomic_bool no_thread;
@@ -43,6 +45,28 @@ static bool table_call_is_it(void) {
 }
 void *realloc(void *p, size_t size) { return table_call_is_it() ? NULL : __libc_realloc(p, size); }
 void *calloc(size_t n, size_t size) { return table_call_is_it() ? NULL : __libc_calloc(n, size); }
+
+// membarrier(2), which may be out of memory too.
+static _Atomic(int) barrier_calls_fail;
+long syscall(long call, ...) {
+    static long (*next)(long, ...);
+    if (next == NULL) {
+        *(void **)&next = dlsym(RTLD_NEXT, "syscall");
+    }
+    long a[6];
+    va_list ap;
+    va_start(ap, call);
+    for (int i = 0; i < 6; i++) {
+        a[i] = va_arg(ap, long);
+    }
+    va_end(ap);
+    if (call == SYS_membarrier && atomic_load(&barrier_calls_fail) > 0) {
+        atomic_fetch_sub(&barrier_calls_fail, 1);
+        errno = ENOMEM;
+        return -1;
+    }
+    return next(call, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 static size_t warnings;
 
@@ -376,5 +400,27 @@ static void collect_with_faults(void *unused) {
 }
 
 TEST(collections_that_get_no_memory) { check_in_child(collect_with_faults, NULL); }
+
+// A barrier that finds no memory a few times is made all the same: fences are not taken for good.
+static size_t fence_warnings;
+static void note_fences(int level, const char *line, void *unused) {
+    (void)level, (void)unused;
+    fence_warnings += strstr(line, "membarrier") != NULL;
+}
+
+static void barrier_without_memory(void *unused) {
+    (void)unused;
+    wane_set_log(note_fences, NULL);
+    CHECK_EQ_INT(wane_thread_attach(), 0);
+    for (int i = 0; i < 50; i++) {
+        atomic_store(&barrier_calls_fail, 5);
+        give_nodes();
+        CHECK_EQ_INT(wane_flush(), 0);
+    }
+    CHECK_EQ_UINT(fence_warnings, 0);
+    check_all_dead((size_t)50 * MANY);
+}
+
+TEST(membarrier_without_memory) { check_in_child(barrier_without_memory, NULL); }
 
 #endif
