@@ -37,6 +37,7 @@
  *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
  *                                                              / -EDEADLK
  *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
+ *   wane_gc_wait_ns, wane_event_fd    short lock no         yes         yes            no
  *   wane_collector_run               waits      yes        aborts      -EDEADLK       no
  *   other wane_gc_ calls             (4)        no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no

@@ -71,16 +71,48 @@ WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 /*
  * Some of the collector's work, on the calling thread, for about budget_ns nanoseconds: for programs that have idle moments in
  * a loop of their own, with or without the library's thread. Applies what was deferred, destroys what is dead, and collects in
- * slices: goes on with the collection that is open, or begins one that is due, or, when none is, one for the candidates
- * that there are. Never waits: where a grace period is needed it returns, and a later step goes on. A slice ends late by
+ * slices: goes on with the collection that is open, or begins one that is due, or, when there is nothing else to do, one for the
+ * candidates that there are, the youngest generation first, then each older one once; after a look at such that found next to nothing,
+ * not before a hundred times what that took (and 10 ms) has passed. Never waits: where another thread's guard
+ * or callback is in the way it returns, and a later step goes on. A slice ends late by
  * what cannot be divided: a callback, the death of one structure, the last decision about weak references; less than 20 us are
  * taken for 20 us.
  *
- * Returns 1 if another step would find something to do, 0 if not (or another thread is collecting), -EINVAL for a
- * negative budget, -EDEADLK inside a callback, -EAGAIN when the thread cannot be attached, -ENOMEM for want of memory (a collection
- * that was given up leaves its candidates as they were). Aborts with one line inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
+ * Returns 1 if it did something and another step would find more to do now; 0 if not: there is nothing to do, or what there is waits
+ * for another thread (wane_gc_wait_ns tells the two apart). So a loop that steps while the result is 1 ends: it does not spin beside another
+ * thread's guard. -EINVAL for a negative budget, -EDEADLK inside a callback, -EAGAIN when the thread cannot be attached, -ENOMEM for
+ * want of memory (a collection that was given up leaves its candidates as they were, and is tried again after a pause). Aborts with one line
+ * inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
  */
 WANE_API int wane_gc_step(int64_t budget_ns);
+
+/*
+ * How long a step or a poll would find nothing to do, in nanoseconds: for how long an event loop may sleep, unless
+ * wane_event_fd's descriptor or an event of its own wakes it.
+ *
+ * Returns 0: there is work now. Above 0: nothing can be done now, and there may be something after that time; as long as other threads have
+ * to be waited for (a guard, a callback, a collection of theirs) that is a pause of 1 to 64 ms, which grows with the time it lasts, and
+ * never 0 again and again. -1: nothing is pending. Candidates count as work when a step would look at them.
+ * While the library has its thread, collections are left to that, and only what was deferred or is dead counts.
+ *
+ * Threads: any, in a guard and in callbacks too; takes a short lock, pushes a grace period on, looks at each thread's queues; runs
+ * no user code. A thread that cannot be attached gets a pause.
+ */
+WANE_API int64_t wane_gc_wait_ns(void);
+
+/*
+ * A descriptor (an eventfd) that becomes readable when a step or a poll would find work, for epoll and its like. There is
+ * one for the process, made by the first call and never closed; close-on-exec. The program only polls it: it does not read, write or
+ * close it. Answer it with wane_gc_step: that, and wane_poll, clear it, and make it readable again if there is more to do now. What
+ * becomes due with time, or when another thread leaves a guard, is not told: sleep no longer than wane_gc_wait_ns says.
+ * While the library's thread is awake it does the work itself, and the descriptor says nothing.
+ *
+ * Returns the descriptor, or a negative errno value: -EMFILE, -ENFILE, -ENOMEM; -EAGAIN when the thread cannot be
+ * attached. The child of a fork has one of its own, under the same number, which is readable at first; an epoll set that was made before the
+ * fork still watches the parent's.
+ * Threads: any; short; runs no user code. docs/examples/epoll.c.
+ */
+WANE_API int wane_event_fd(void);
 
 /*
  * Lends the calling thread to the library: it does the work of the collector thread until wane_shutdown, and then

@@ -22,6 +22,7 @@
 #include "life/flushing.h"
 #include "os/clock.h"
 #include "os/doze.h"
+#include "thread/event.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 
@@ -343,6 +344,7 @@ size_t wane_poll(void) {
     if (r == NULL || r->callbacks > 0)
         return 0;
     int saved = errno;
+    wane__event_clear();
     wane__grace_step();
     size_t n = poll_deferred(r);
     if (!wane__flushing_other(r)) { /* else the flush does it, and what comes of it */
@@ -353,6 +355,7 @@ size_t wane_poll(void) {
     wane__reap(r, true);
     n += wane__run_due(r, UINT64_MAX);
     wane__free_due(r);
+    wane__loop_settle(r);
     errno = saved;
     return n;
 }

@@ -45,28 +45,6 @@ int wane_gc_run(int generation, wane_gc_event *ret) {
     return result;
 }
 
-/* What no piece of a slice stays below: else a tiny budget would never get anywhere. */
-#define LEAST_BUDGET_NS 20000
-
-int wane_gc_step(int64_t budget_ns) {
-    if (budget_ns < 0)
-        return -EINVAL;
-    int error = 0, saved = errno;
-    struct wane__record *r = wane__record_attach(&error);
-    if (r == NULL)
-        return error;
-    if (r->callbacks > 0)
-        return -EDEADLK;
-    if (r->head.nest > 0)
-        wane__fatal("wane_gc_step inside a guard: it would wait for itself");
-    uint64_t deadline = wane__now() + (budget_ns > LEAST_BUDGET_NS ? (uint64_t)budget_ns : LEAST_BUDGET_NS);
-    int did = wane__collect_slice(r, deadline, true);
-    bool waits, more = wane__work_slice(r, deadline);
-    more = more || wane__step_delay(&waits) == 0 || wane__collection_unfinished();
-    errno = saved;
-    return did < 0 ? did : more;
-}
-
 int wane_collector_run(void) {
     int error = 0;
     struct wane__record *r = wane__record_attach(&error);

@@ -18,6 +18,7 @@
 #include "life/flushing.h"
 #include "life/weak.h"
 #include "os/barrier.h"
+#include "thread/event.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
@@ -79,6 +80,7 @@ static void child(void) {
     wane__generations_fork_child(self);
     wane__flushing_fork_child(self);
     wane__background_fork_child();
+    wane__event_fork_child();
     wane__collector_unlock();
     wane__barrier_init(!wane__fences_on());
     wane__park_fork_child();

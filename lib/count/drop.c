@@ -9,6 +9,7 @@
  * and the last unit is exchanged for the flag. Nothing is concluded from a second load.
  */
 #include "count/count.h"
+#include "thread/event.h"
 
 #include "thread/mode.h"
 
@@ -23,6 +24,8 @@ void wane__first_mark(unsigned mark) {
     compiler_barrier();
     if (unlikely(load_relaxed(&wane__xidle)))
         wane__wake_idle();
+    if (load_relaxed(&wane__xasleep) == WANE__UNSTARTED)
+        wane__event_raise(); /* an event loop that steps looks at candidates */
 }
 
 static enum wane__drop died(struct wane__header *h, uint64_t before) {

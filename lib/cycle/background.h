@@ -34,7 +34,7 @@ bool wane__work_left(const struct wane__record *r);
 
 /*
  * The same until the deadline, for every record, by a thread that does not want to wait for anybody. Returns whether
- * there may be more to do.
+ * anything was done.
  */
 bool wane__work_slice(struct wane__record *r, uint64_t deadline);
 

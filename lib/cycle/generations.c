@@ -23,6 +23,7 @@
 #include "life/flushing.h"
 #include "life/growth.h"
 #include "os/clock.h"
+#include "thread/event.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -30,8 +31,6 @@
 #define PASSES_MAX 4
 /* Parts of a young collection that are done without a look at other work. */
 #define PARTS_MAX 4
-/* Looks at a grace period that a step takes while others are in the middle of counting. */
-#define STEP_LOOKS 16
 /* As long the collector thread leaves a collection to whoever began it in slices. */
 #define OPEN_DELAY_NS 10000000
 
@@ -45,8 +44,8 @@ static bool base_falls;                  /* the deaths that the oldest generatio
 
 /* Odd while somebody has the claim. */
 static uint32_t xturn;
-/* A collection was begun, and nobody is at it; and it waits for another thread. */
-static bool xopen, xwaits;
+/* A collection was begun, and nobody is at it. */
+static bool xopen;
 
 static pthread_mutex_t policy_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wane__policy policy;
@@ -154,12 +153,10 @@ static void begin(const struct wane__scope *what) {
 static bool go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
     uint64_t cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID), since = wane__now();
     bool ended = wane__collection_go_on(r, deadline, ret);
-    uint64_t now = wane__now();
     cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
     wane__tally(xstats[scope.generation].cpu_ns, cpu);
     slices_cpu += cpu;
-    slices_took += now - since;
-    store_relaxed(&xwaits, !ended && now < deadline);
+    slices_took += wane__now() - since;
     if (ended && !scope.trial)
         account(ret);
     return ended;
@@ -222,14 +219,10 @@ bool wane__collect_if_due(struct wane__record *r) {
     return did;
 }
 
-/* The open collection, or one that is begun: as far as the time goes, and nobody else has to be waited for. */
-static bool slice(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
-    bool ended = go_on(r, deadline, ret);
-    for (unsigned look = 1; !ended && xwaits && look < STEP_LOOKS; look++)
-        ended = go_on(r, deadline, ret);
-    if (ended)
+/* The open collection, or one that is begun, as far as the time goes. */
+static void slice(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
+    if (go_on(r, deadline, ret))
         run_oracle(r);
-    return ended;
 }
 
 static bool next_of_step(bool candidates, struct wane__scope *ret) {
@@ -328,7 +321,7 @@ bool wane__growth_calls(void) {
 }
 
 int64_t wane__step_delay(bool *ret_waits) {
-    *ret_waits = (load_acquire(&xturn) & 1) != 0 || (load_relaxed(&xopen) && load_relaxed(&xwaits));
+    *ret_waits = (load_acquire(&xturn) & 1) != 0; /* [order:applying] */
     if (*ret_waits)
         return -1;
     if (load_relaxed(&xopen))
@@ -373,12 +366,18 @@ uint64_t wane__cycles_collected(void) {
     return n;
 }
 
+/* Whoever sleeps, while bytes have grown perhaps. */
+static void look_again(void) {
+    wane__hurry();
+    wane__event_raise();
+}
+
 void wane__automatic_set(bool enabled) {
     store_relaxed(&wane__xgc_disabled, !enabled);
     if (!enabled)
         store_relaxed(&wane__xtracked_limit, INT64_MAX);
     else
-        wane__hurry(); /* the collector thread may be asleep while bytes have grown */
+        look_again();
 }
 bool wane__automatic_enabled(void) { return !load_relaxed(&wane__xgc_disabled); }
 
@@ -392,7 +391,7 @@ void wane__automatic_resume(void) {
     int paused = load_relaxed(&wane__xgc_paused);
     while (paused > 0 && !cas_relaxed(&wane__xgc_paused, &paused, paused - 1)) {
     }
-    wane__hurry();
+    look_again();
 }
 
 void wane__generations_fork_prepare(void) { pthread_mutex_lock(&policy_lock); }
@@ -404,6 +403,5 @@ void wane__generations_fork_child(const struct wane__record *self) {
         store_relaxed(&xclaim, 0u);
         xturn += xturn & 1;
         xopen = wane__collection_is_open();
-        xwaits = false;
     }
 }

@@ -35,8 +35,8 @@ bool wane__growth_calls(void);
 int wane__collect_slice(struct wane__record *r, uint64_t deadline, bool candidates);
 
 /*
- * Nanoseconds until that would find something to do; negative: nothing is known of. *ret_waits: there is a collection, and
- * it waits for another thread, or another thread is at it.
+ * Nanoseconds until that would find something to do; negative: nothing is known of. *ret_waits: another
+ * thread is at a collection.
  */
 int64_t wane__step_delay(bool *ret_waits);
 

@@ -205,18 +205,26 @@ static unsigned marks_of_round(const struct wane__policy *p, const struct wane__
     return s->marks >> p->rung << p->rung;
 }
 
+/* When a step that has nothing else to do may look at candidates with that mark, to keep looks in vain cheap. */
+static uint64_t step_at(const struct wane__policy *p, unsigned mark) {
+    uint64_t cpu = p->looked_cpu[mark];
+    if (mark >= p->rung && p->rung > 0)
+        cpu = 0; /* of the round that has begun */
+    uint64_t at = cpu == 0 ? 0 : p->looked[mark] + later(cpu * VAIN_SHARE, LEAST_DELAY_NS);
+    return later(at, not_before(p, generation_of(mark)));
+}
+
 bool wane__policy_step(struct wane__policy *p, const struct wane__situation *s, bool candidates, struct wane__scope *ret) {
     if (wane__policy_due(p, s, ret) || by_rest(p, s, ret))
         return true;
     if (marks_of_round(p, s) == 0)
         p->rung = 0;
-    unsigned marks = marks_of_round(p, s);
-    if (!candidates || marks == 0)
+    unsigned marks = marks_of_round(p, s), mark = 0;
+    while (mark < WANE__MARKS && ((marks & 1u << mark) == 0 || s->now < step_at(p, mark)))
+        mark++;
+    if (!candidates || mark == WANE__MARKS)
         return false;
-    unsigned mark = (unsigned)__builtin_ctz(marks);
     *ret = (struct wane__scope){.generation = generation_of(mark), .cause = WANE__BY_STEP};
-    if (!may_try(p, s, ret->generation))
-        return false;
     divide(p, ret);
     p->rung = mark + 1;
     return true;
@@ -401,15 +409,6 @@ bool wane__policy_idle_now(struct wane__policy *p, const struct wane__situation 
     bool now = ages(s) && s->marks != 0 && may_try(p, s, WANE__OLDEST);
     p->idle_due |= now;
     return now;
-}
-
-/* When a step that has nothing else to do may look at candidates with that mark, to keep looks in vain cheap. */
-static uint64_t step_at(const struct wane__policy *p, unsigned mark) {
-    uint64_t cpu = p->looked_cpu[mark];
-    if (mark >= p->rung && p->rung > 0)
-        cpu = 0; /* of the round that has begun */
-    uint64_t at = cpu == 0 ? 0 : p->looked[mark] + later(cpu * VAIN_SHARE, LEAST_DELAY_NS);
-    return later(at, not_before(p, generation_of(mark)));
 }
 
 int64_t wane__policy_step_wait(struct wane__policy *p, const struct wane__situation *s) {

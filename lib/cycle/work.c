@@ -145,7 +145,8 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         any |= did;
     } while (did && wane__now() < deadline);
     r->may_run_queued = queued;
-    return any || wane__grace_step() == WANE__GRACE_WAITING;
+    wane__grace_step(); /* for what the last of it deferred */
+    return any;
 }
 
 static bool wait_for_brackets(void *arg) {

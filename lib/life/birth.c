@@ -99,7 +99,7 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
         wane__mark_page(h, 0);
     }
     if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
-        wane__wake(); /* now and then: most births do not come here */
+        wane__wake_thread(); /* now and then: most births do not come here */
     }
     if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0))
         wane__tally_sum(&r->births[(p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0], 1, wane__heap_block_size(h));

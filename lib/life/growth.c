@@ -87,7 +87,7 @@ void wane__growth_lower(void) {
 void wane__grew_slow(struct wane__record *r) {
     r->grown = 0;
     add_acq_rel(&xlooks, 1u); /* [order:growth] */
-    if (load_relaxed(&wane__xasleep) == WANE__ASLEEP && wane__growth_due())
+    if (load_relaxed(&wane__xasleep) != WANE__AWAKE && wane__growth_due())
         wane__wake();
 }
 

@@ -8,6 +8,7 @@
 #include "heap/large.h"
 #include "os/doze.h"
 #include "os/futex.h"
+#include "thread/event.h"
 
 uint32_t wane__xasleep = WANE__UNSTARTED;
 void (*wane__collector_start)(void);
@@ -20,7 +21,7 @@ void wane__hurry(void) {
     wane__futex_wake(&xbell, 1);
 }
 
-void wane__wake_slow(void) {
+void wane__wake_thread_slow(void) {
     int saved = errno;
     uint32_t state = load_relaxed(&wane__xasleep);
     if (state == WANE__UNSTARTED || state == WANE__ENDED) {
@@ -33,10 +34,15 @@ void wane__wake_slow(void) {
     errno = saved;
 }
 
+void wane__wake_slow(void) {
+    wane__wake_thread_slow();
+    wane__event_raise();
+}
+
 void wane__after_frees_slow(struct wane__record *r) {
     r->heap.news = false;
     wane__large_settle();
-    wane__wake();
+    wane__wake_thread();
 }
 
 bool wane__xidle;

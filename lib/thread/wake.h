@@ -22,6 +22,7 @@ extern uint32_t wane__xasleep;
 extern void (*wane__collector_start)(void);
 
 void wane__wake_slow(void);
+void wane__wake_thread_slow(void);
 
 /* Where a thread that asked for it waits for others: a short sleep. Keeps errno. */
 void wane__pause_briefly(void);
@@ -43,6 +44,15 @@ void wane__after_frees_slow(struct wane__record *r);
 static inline void wane__after_frees(struct wane__record *r) {
     if (unlikely(r->heap.news))
         wane__after_frees_slow(r);
+}
+
+/* The same for what is the thread's alone to do, or to start for: an event loop of the program's is not told. */
+static inline void wane__wake_thread(void) {
+    compiler_barrier();
+    if (wane__fences_on())
+        fence_seq_cst();
+    if (unlikely(load_relaxed(&wane__xasleep) != WANE__AWAKE))
+        wane__wake_thread_slow();
 }
 
 /*
