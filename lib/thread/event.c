@@ -15,6 +15,9 @@ static int xfd = -1;
 
 bool wane__event_exists(void) { return load_acquire(&xfd) >= 0; }
 
+/* System calls by number: close(2), read(2) and write(2) of the C library are cancellation points. */
+static void drop(int fd) { (void)syscall(SYS_close, fd); }
+
 int wane__event_fd(void) {
     int fd = load_acquire(&xfd), none = -1;
     if (fd >= 0)
@@ -24,11 +27,10 @@ int wane__event_fd(void) {
         return -errno;
     if (cas_acq_rel(&xfd, &none, made))
         return made;
-    close(made); /* another thread was first */
+    drop(made); /* another thread was first */
     return none;
 }
 
-/* System calls by number: read(2) and write(2) of the C library are cancellation points. */
 static void drain(int fd) {
     uint64_t count;
     (void)syscall(SYS_read, fd, &count, sizeof count);
@@ -65,7 +67,7 @@ void wane__event_fork_child(void) {
     if (own < 0 || dup3(own, fd, O_CLOEXEC) < 0)
         store_relaxed(&xfd, -1);
     if (own >= 0)
-        close(own);
+        drop(own);
     store_relaxed(&wane__xevent_armed, true);
     wane__event_raise_slow(); /* its loop looks once */
     errno = saved;
