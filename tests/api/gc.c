@@ -116,11 +116,13 @@ TEST(figures_and_events) {
         CHECK_EQ_UINT(e.uncollectable, 0);
         CHECK(e.candidates >= 10 && e.duration_ns > 0);
         wane_gc_get_stats(now);
-        CHECK_EQ_UINT(now[g].collections, then[g].collections + 1);
+        // A fault injector makes a call that found no memory again: both are counted.
+        size_t again = now[g].aborted - then[g].aborted;
+        CHECK(again == 0 || getenv("INJECT_FIRST") != NULL);
+        CHECK_EQ_UINT(now[g].collections, then[g].collections + 1 + again);
         CHECK_EQ_UINT(now[g].collected, then[g].collected + 20);
         CHECK(now[g].suspects >= then[g].suspects + 20);
         CHECK(now[g].cpu_ns > then[g].cpu_ns);
-        CHECK_EQ_UINT(now[g].aborted, then[g].aborted);
         CHECK_EQ_UINT(api_stats().cycles_collected, collected + 20);
     }
 }
