@@ -28,7 +28,9 @@ WANE_API wane_weak *wane_weak_new(void *obj, void (*callback)(wane_weak *w, void
 /*
  * The target as a new unit, or NULL when it is dead (or w is NULL).
  *
- * Threads: any; lock-free; runs no user code; may be called inside a guard and in every callback but `trace`.
+ * Threads: any; lock-free, but while the collector decides about the target: then it waits, in a guard too, for as long as it takes to
+ * look at all weakly referenced objects of the same dead structure, which counts as a stall. Runs no user code; may be called
+ * inside a guard and in every callback but `trace`.
  */
 WANE_API void *wane_weak_get(wane_weak *w);
 

@@ -71,6 +71,7 @@ static void parent(void) {
 
 static void child(void) {
     struct wane__record *self = wane__record_self();
+    wane__collector_fork_child();
     wane__grace_fork_child(self != NULL ? self->id : 0);
     wane__record_fork_child();
     wane__heap_fork_child_done(self != NULL ? &self->heap : NULL);

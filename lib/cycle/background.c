@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/option.h"
+#include "cycle/collect.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
 #include "life/growth.h"
@@ -342,6 +343,7 @@ static void on_retired(void) {
 
 void wane__background_init(void) {
     wane__heap_on_retired = on_retired;
+    store_release(&wane__heap_on_noted, wane__collection_leave_roots);
     store_release(&wane__collector_start, start);
 }
 

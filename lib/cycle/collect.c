@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "thread/grace.h"
+#include "thread/wake.h"
 
 typedef bool step(struct wane__collection *c);
 
@@ -48,8 +49,11 @@ static step *const proof[] = {
 /* Step 7: finalizers; the proof again if any ran. */
 static step *const finalize[] = {wane__run_finalizers_of_garbage, wane__settle_finalizers};
 
-/* Steps 7 and 8: weak references closed and the last word spoken in one go; the end. */
-static step *const end[] = {wane__decide, wane__empty_garbage, wane__destroy_garbage};
+/* Steps 7 and 8: weak references closed and the last word spoken, group by group; the end. */
+static step *const end[] = {
+    wane__join_groups,       wane__note_weak,    wane__decide,        wane__let_upgraded_live,
+    wane__mark_garbage,      wane__empty_garbage, wane__destroy_garbage,
+};
 
 #define STAGE(steps) {steps, sizeof(steps) / sizeof *(steps)}
 static const struct {
@@ -60,7 +64,7 @@ static const struct {
 /* The one that runs; static, so that the child of a fork can undo it. */
 static struct wane__collection current = {.stage = WANE__STAGE_OVER};
 
-/* Held while objects are between the two halves of a revocation: a fork waits for that. */
+/* Held while objects are between the two halves of a revocation, or CLOSED: a fork waits for that. */
 static pthread_mutex_t arming = PTHREAD_MUTEX_INITIALIZER;
 
 void wane__arming_lock(void) { pthread_mutex_lock(&arming); }
@@ -174,6 +178,7 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
     wane__table_free(&c->table);
     free(c->pages);
     free(c->list);
+    free(c->weak);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
     wane__reap(r, true);
 }
@@ -190,6 +195,23 @@ bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wa
         close(c, ret);
     store_relaxed(&wane__xcollects, 0u);
     return over;
+}
+
+/* Whether a thread is at the pages that are noted, and will have walked them soon. */
+static bool walked_by_another(void) {
+    uint32_t id = load_relaxed(&wane__xcollects);
+    const struct wane__record *r = id != 0 ? wane__record_at(id) : NULL;
+    return r != NULL && r != wane__record_self() && !load_relaxed(&r->xaway);
+}
+
+void wane__collection_leave_roots(void) {
+    while (load_relaxed(&wane__heap_xnoted) && walked_by_another()) {
+        wane__collector_unlock();
+        wane__pause_briefly();
+        wane__collector_lock();
+    }
+    if (load_relaxed(&wane__heap_xnoted))
+        wane__leave_roots(&current);
 }
 
 void wane__collect_fork_prepare(void) {
@@ -234,14 +256,11 @@ static void undo(struct wane__collection *c) {
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
 }
 
-/* What was half emptied is emptied again, and what is not GONE destroyed. */
+/* No group is half decided; what was half emptied is emptied again, and what is not GONE destroyed. */
 static void resume(struct wane__collection *c) {
     c->r = NULL;
-    c->at = 0;
-    if (c->step == 0) { /* nobody may wait for the decision: upgrades do */
-        wane__decided(c);
-        c->step = 1;
-    }
+    if (stages[c->stage].steps[c->step] != wane__decide)
+        c->at = 0;
 }
 
 /* What was decided stays open: whoever collects next in the child finishes it. The rest is undone. */

@@ -18,8 +18,15 @@
 
 /* Suspects between two looks at the clock, and traced in one guard: no guard of the collector is long. */
 #define WANE__SPAN 256
+/* So many slots are as good as a span of suspects. */
+#define WANE__SLOTS_SPAN 2048
 
 enum wane__stage { WANE__STAGE_SEARCH, WANE__STAGE_PROOF, WANE__STAGE_FINALIZE, WANE__STAGE_END, WANE__STAGE_OVER };
+
+struct wane__weak_suspect {
+    uint32_t suspect;
+    uint32_t next; /* another one of its group in `weak`, and one; 0: none */
+};
 
 struct wane__collection {
     struct wane__record *r; /* of the thread that collects */
@@ -27,17 +34,21 @@ struct wane__collection {
     enum wane__stage stage;
     size_t step;       /* of the stage */
     size_t at;         /* where the step goes on */
+    size_t slots;      /* visited, and edges followed, since the clock was looked at or a guard entered */
     uint64_t deadline; /* of this slice; 0: it goes on to the end */
     uint64_t grace, grace_since; /* grace periods begun when the one was asked for that is waited for, and when that was */
+    bool noted;        /* the pages are: what is left of them changes under the collector's lock only */
     bool rest;         /* not all candidates are roots of this one */
     bool undecided;    /* some of what was left out of a bounded search may hold candidates */
     bool finalized;    /* finalizers ran */
     bool proved_again; /* after that */
-    bool decided;      /* what is in doubt is garbage: no way back */
+    bool decided;      /* of some that are in doubt it was said that they are garbage: no way back */
     struct wane__header *pinning; /* perhaps pinned, perhaps not yet in the table: for the child of a fork */
     struct wane__table table;
     struct wane__page **pages; /* that may hold roots */
     size_t pages_n, pages_room;
+    struct wane__weak_suspect *weak; /* suspects with weak references, a chain for each group */
+    size_t weak_n, weak_room;
     uint32_t *list; /* of suspects: work lists of several steps */
     size_t list_n, list_room;
     size_t list_first; /* where it is taken from in order */
@@ -59,9 +70,14 @@ struct wane__collection {
  */
 void wane__collection_begin(const struct wane__scope *what);
 bool wane__collection_is_open(void);
+/*
+ * No pages are noted any more: memory can be given back. Under the collector's lock, which it may let go: it waits for a thread that is
+ * walking them, but not for one that has left off, or is in a callback; then those that are left keep their marks.
+ */
+void wane__collection_leave_roots(void);
 /* Goes on until the deadline (0: to the end). True: it is over, and *ret is set. */
 bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret);
-/* The steps; roots.c, suspects.c, verdict.c, garbage.c. True: finished; false: the time is up. */
+/* The steps; roots.c, suspects.c, verdict.c, weaks.c, garbage.c. True: finished; false: the time is up. */
 void wane__announce_roots(const struct wane__collection *c); /* before the bracket wait that announces pins */
 void wane__keep_flags(void); /* nobody knows which pages have marks */
 bool wane__find_roots(struct wane__collection *c);
@@ -82,8 +98,11 @@ bool wane__keep_uncollectable(struct wane__collection *c);
 bool wane__let_kept_live(struct wane__collection *c);
 bool wane__run_finalizers_of_garbage(struct wane__collection *c);
 bool wane__settle_finalizers(struct wane__collection *c);
+bool wane__join_groups(struct wane__collection *c);
+bool wane__note_weak(struct wane__collection *c);
 bool wane__decide(struct wane__collection *c);
-void wane__decided(struct wane__collection *c); /* its last part, which may be repeated: for the child of a fork */
+bool wane__let_upgraded_live(struct wane__collection *c);
+bool wane__mark_garbage(struct wane__collection *c);
 bool wane__empty_garbage(struct wane__collection *c);
 bool wane__destroy_garbage(struct wane__collection *c);
 /* Marks as held what the suspects in c->list reach by recorded edges. */
@@ -99,13 +118,16 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
 
 void wane__list_add(struct wane__collection *c, uint32_t number);
 
-/* Between the two halves of a revocation: a fork waits for it. */
+/* Between the two halves of a revocation, and from CLOSED to the decision: a fork waits for it. */
 void wane__arming_lock(void);
 void wane__arming_unlock(void);
 
 /* Whether a step that is at c->at may go on: the clock is looked at now and then. */
-static inline bool wane__in_time(const struct wane__collection *c) {
-    return c->deadline == 0 || c->at % WANE__SPAN != 0 || wane__now() < c->deadline;
+static inline bool wane__in_time(struct wane__collection *c) {
+    if (c->deadline == 0 || (c->at % WANE__SPAN != 0 && c->slots < WANE__SLOTS_SPAN))
+        return true;
+    c->slots = 0;
+    return wane__now() < c->deadline;
 }
 
 /* Suspects that are neither held nor gone nor dropped: W, and after the verdict R. */

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * cycle/garbage.c: steps 7 and 8: finalizers, weak references, the end.
+ * cycle/garbage.c: steps 7 and 8: finalizers, the end.
  */
 #include <wane/guard.h>
 
@@ -94,65 +94,6 @@ bool wane__settle_finalizers(struct wane__collection *c) {
     return true;
 }
 
-/* No upgrade from here on; one that came before shows in the word that closing returned, and drops the suspect. */
-static void close_weak(struct wane__collection *c) {
-    struct wane__table *t = &c->table;
-    for (size_t i = 0; i < t->n && !t->failed; i++) {
-        struct wane__suspect *s = &t->suspects[i];
-        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_WEAK) == 0 ||
-            !wane__word_has(or_acq_rel(&s->h->shared, WANE__CLOSED), WANE__TOUCHED)) /* [order:count] */
-            continue;
-        s->flags |= WANE__SUSPECT_HELD;
-        c->dropped++;
-        c->dropped_in_all++;
-        wane__list_add(c, (uint32_t)i);
-    }
-    wane__drop_reach(c);
-    c->at = 0;
-    wane__let_acquitted_live(c);
-}
-
-/* R is garbage for good. Weak references say so from here on; the child of a fork finds all of it dead, or none. */
-static void bury_weak(struct wane__collection *c) {
-    for (size_t i = 0; c->weaks > 0 && i < c->table.n; i++) {
-        struct wane__suspect *s = &c->table.suspects[i];
-        if (wane__in_doubt(s) && (s->flags & WANE__SUSPECT_WEAK) != 0)
-            and_acq_rel(&s->h->shared, ~WANE__LIVE); /* [order:count] */
-    }
-}
-
-static void bury_garbage(struct wane__collection *c) {
-    for (size_t i = 0; i < c->table.n; i++) {
-        struct wane__suspect *s = &c->table.suspects[i];
-        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_GARBAGE) != 0)
-            continue;
-        s->flags |= WANE__SUSPECT_GARBAGE;
-        c->garbage++;
-    }
-}
-
-void wane__decided(struct wane__collection *c) {
-    bury_weak(c);
-    bury_garbage(c);
-}
-
-/* In one go, however little time there is: upgrades wait. Waits for nobody and runs no user code. */
-bool wane__decide(struct wane__collection *c) {
-    uint64_t deadline = c->deadline;
-    c->deadline = 0;
-    if (c->weaks > 0)
-        close_weak(c);
-    if (!c->table.failed) {
-        store_relaxed(&c->decided, true);
-        compiler_barrier();
-        wane__decided(c);
-    }
-    c->deadline = deadline;
-    if (!c->table.failed)
-        wane__check_no_edge_into_garbage(c);
-    return true;
-}
-
 struct emptying {
     struct wane__visit_ops ops;
     struct wane__collection *c;
@@ -162,6 +103,7 @@ struct emptying {
 /* Edges within R just go: their units end with their targets. Others are released. */
 static void visit_emptying(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
     struct emptying *e = (struct emptying *)(void *)ops;
+    e->c->slots += n;
     for (size_t i = 0; i < n; i++) {
         void *obj = load_relaxed(&s[i].wane__target);
         if (obj == NULL)
@@ -198,11 +140,24 @@ static void note_freed(struct wane__collection *c, int64_t ended) {
     c->freed = (int64_t)((uint64_t)c->freed + (uint64_t)wane__bytes_ended(c->r) - (uint64_t)ended);
 }
 
+/* Whether a slot names what is no garbage: nobody could change it since the edges were recorded. */
+static bool leads_out(const struct wane__collection *c, const struct wane__suspect *s) {
+    if ((s->flags & WANE__SUSPECT_OUTSIDE) != 0)
+        return true;
+    if (c->dropped_in_all == 0)
+        return false;
+    const struct wane__table *t = &c->table;
+    for (size_t i = 0; i < s->edges_n; i++) {
+        if ((t->suspects[t->edges[s->edges + i]].flags & WANE__SUSPECT_GARBAGE) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Its slots name nothing but garbage, which is owed nothing, and no code of the user's sees them any more. */
 static bool need_not_be_emptied(const struct wane__collection *c, const struct wane__suspect *s) {
     uint64_t w = load_relaxed(&s->h->shared);
-    return c->dropped_in_all == 0 && (s->flags & WANE__SUSPECT_OUTSIDE) == 0 &&
-           wane__ends_simply(wane__type_of(w), w);
+    return !leads_out(c, s) && wane__ends_simply(wane__type_of(w), w);
 }
 
 /* All slots before anything is freed: a slot names its target only as long as the block is not somebody else's. */

@@ -135,10 +135,10 @@ static void note_pages(struct wane__collection *c) {
     store_relaxed(&wane__heap_xnoted, true);
 }
 
-/* The pages that were not walked keep their marks. */
+/* The pages that were not walked keep their marks. Under the collector's lock. */
 void wane__leave_roots(struct wane__collection *c) {
-    c->rest = c->at < c->pages_n;
-    if (c->rest && c->what.part != 0)
+    c->rest |= c->at < c->pages_n;
+    if (c->at < c->pages_n && c->what.part != 0)
         next_page = c->pages[c->at];
     store_relaxed(&wane__heap_xnoted, false);
     for (; c->at < c->pages_n; c->pages_n--) {
@@ -151,24 +151,43 @@ static bool enough(const struct wane__collection *c) {
     return c->table.failed || (c->what.part != 0 && c->table.n >= c->what.part);
 }
 
-bool wane__find_roots(struct wane__collection *c) {
-    wane__collector_lock();
-    if (!load_relaxed(&wane__heap_xnoted))
+/* Pages walked before the lock is let go: about a tenth of a millisecond. */
+#define LOCKED_PAGES 8
+
+/* Under the collector's lock. True: all pages have been walked, or left. */
+static bool walk(struct wane__collection *c) {
+    if (!c->noted) {
         note_pages(c);
-    while (c->at < c->pages_n && !enough(c) && (c->deadline == 0 || wane__now() < c->deadline)) {
-        add_roots_of(c, c->pages[c->at++]);
+        c->noted = true;
     }
+    for (unsigned n = LOCKED_PAGES; n > 0 && c->at < c->pages_n && !enough(c); n--)
+        add_roots_of(c, c->pages[c->at++]);
     if (c->table.failed)
         c->at = 0; /* all are looked at again */
     if (enough(c))
         wane__leave_roots(c);
     bool finished = c->at >= c->pages_n;
     store_relaxed(&wane__heap_xnoted, !finished);
-    wane__collector_unlock();
-    if (finished) {
-        c->roots_n = c->table.n;
-        if (!wane__bracket_wait())
-            c->table.failed = true;
-    }
     return finished;
+}
+
+/*
+ * Between two spans forks and others who need the lock get it. Who needs the memory that is kept while pages are noted may
+ * have them left then, by this thread or another (wane__collection_leave_roots).
+ */
+bool wane__find_roots(struct wane__collection *c) {
+    for (;;) {
+        wane__collector_lock();
+        bool finished = walk(c);
+        wane__collector_unlock();
+        if (finished)
+            break;
+        if (c->deadline != 0 && wane__now() >= c->deadline)
+            return false;
+        wane__collector_yield();
+    }
+    c->roots_n = c->table.n;
+    if (!wane__bracket_wait())
+        c->table.failed = true;
+    return true;
 }

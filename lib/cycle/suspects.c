@@ -70,6 +70,7 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
 static inline void visit_tracing(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
     struct tracing *t = (struct tracing *)(void *)ops;
     struct wane__collection *c = t->c;
+    c->slots += n;
     for (size_t i = 0; i < n && !c->table.failed; i++) {
         void *obj = load_acquire(&s[i].wane__target); /* [order:slot] */
         if (obj == NULL)
@@ -97,7 +98,10 @@ static void trace(struct wane__collection *c, uint32_t number) {
 bool wane__trace_roots(struct wane__collection *c) {
     while (c->at < c->roots_n && !c->table.failed && wane__in_time(c)) {
         wane__guard_enter();
-        for (size_t n = WANE__SPAN - c->at % WANE__SPAN; n > 0 && c->at < c->roots_n && !c->table.failed; n--, c->at++) {
+        c->slots = 0;
+        for (size_t n = WANE__SPAN - c->at % WANE__SPAN; n > 0 && c->at < c->roots_n && !c->table.failed &&
+             c->slots < WANE__SLOTS_SPAN;
+             n--, c->at++) {
             struct wane__suspect *s = &c->table.suspects[c->at];
             s->count = count_by_look(s->h, load_acquire(&s->h->shared));
             trace(c, (uint32_t)c->at);
@@ -130,6 +134,7 @@ static bool work_off(struct wane__collection *c, void (*each)(struct wane__colle
     size_t n = 0;
     while (c->list_first < c->list_n && !c->table.failed && wane__in_time(c)) {
         wane__guard_enter();
+        c->slots = 0;
         do {
             size_t first = c->list_first;
             n = c->list_n - first < AHEAD ? c->list_n - first : AHEAD;
@@ -140,7 +145,8 @@ static bool work_off(struct wane__collection *c, void (*each)(struct wane__colle
             for (size_t i = 0; i < n && !c->table.failed; i++)
                 each(c, c->list[first + i]);
             c->list_first += n;
-        } while ((c->at += AHEAD) % WANE__SPAN != 0 && c->list_first < c->list_n && !c->table.failed);
+        } while ((c->at += AHEAD) % WANE__SPAN != 0 && c->slots < WANE__SLOTS_SPAN && c->list_first < c->list_n &&
+                 !c->table.failed);
         wane__guard_leave();
     }
     bool finished = c->list_first == c->list_n || c->table.failed;
@@ -186,6 +192,7 @@ static void see_on(struct wane__collection *c, uint32_t number) {
         trace(c, number);
     }
     struct wane__suspect s = c->table.suspects[number];
+    c->slots += s.edges_n;
     for (uint32_t e = s.edges; e < s.edges + s.edges_n && !c->table.failed; e++)
         see(c, c->table.edges[e]);
 }

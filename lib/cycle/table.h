@@ -26,8 +26,14 @@ enum {
 
 struct wane__suspect {
     struct wane__header *h; /* PINNED until GONE */
-    uint32_t count;         /* its units: at first as they look, then c(w) */
-    uint32_t inner;         /* e(w): edges from other suspects */
+    union {
+        uint32_t count;     /* its units: at first as they look, then c(w) */
+        uint32_t group;     /* after the verdict: another suspect of its group, or itself (weaks.c) */
+    };
+    union {
+        uint32_t inner;     /* e(w): edges from other suspects */
+        uint32_t weaks;     /* after the verdict, of the one that stands for a group: its last entry in `weak`, and one; 0: none */
+    };
     uint32_t edges;         /* first of its edges to suspects */
     uint32_t edges_n;
     uint16_t flags;

@@ -91,6 +91,7 @@ static inline uint32_t find(struct counting *k, const struct wane__header *h) {
 static inline void visit_counting(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
     struct counting *k = (struct counting *)(void *)ops;
     struct wane__table *t = &k->c->table;
+    k->c->slots += n;
     for (size_t i = 0; i < n; i++) {
         void *obj = load_acquire(&s[i].wane__target); /* [order:slot] */
         if (obj == NULL)
@@ -137,7 +138,8 @@ bool wane__trace_again(struct wane__collection *c) {
     struct counting k = {.ops.slots = visit_counting, .c = c};
     while (c->at < t->n && !t->failed && wane__in_time(c)) {
         wane__guard_enter();
-        for (size_t end = c->at + WANE__SPAN; c->at < end && c->at < t->n; c->at++) {
+        c->slots = 0;
+        for (size_t end = c->at + WANE__SPAN; c->at < end && c->at < t->n && c->slots < WANE__SLOTS_SPAN; c->at++) {
             if (wane__in_doubt(&t->suspects[c->at]))
                 trace(&k, (uint32_t)c->at);
         }
@@ -190,10 +192,13 @@ bool wane__acquit(struct wane__collection *c) {
         if (!wane__in_doubt(s))
             continue;
         uint64_t w = load_acquire(&s->h->shared); /* [order:count] */
-        if (is_acquitted(s, w))
+        if (is_acquitted(s, w)) {
             drop(c, s);
-        else
+        } else {
             note_traits(c, s, w);
+            s->group = (uint32_t)(c->at - 1);
+            s->weaks = 0;
+        }
     }
     return wane__no_suspect_left(c);
 }
@@ -202,6 +207,7 @@ bool wane__drop_reach(struct wane__collection *c) {
     struct wane__table *t = &c->table;
     for (; c->list_n > 0 && !t->failed && wane__in_time(c); c->at++) {
         struct wane__suspect s = t->suspects[c->list[--c->list_n]];
+        c->slots += s.edges_n;
         for (uint32_t e = s.edges; e < s.edges + s.edges_n; e++) {
             struct wane__suspect *to = &t->suspects[t->edges[e]];
             if (!wane__in_doubt(to))

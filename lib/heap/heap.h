@@ -180,6 +180,8 @@ size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg);
  * collector's lock.
  */
 extern bool wane__heap_xnoted;
+/* Called by wane__heap_trim, under the collector's lock, while that is so: to have it end. It may let go of the lock meanwhile. */
+extern void (*wane__heap_on_noted)(void);
 
 /*
  * What is to be known of brackets by whoever waits for nothing: a heavy barrier, and after it whether the owner's bracket was

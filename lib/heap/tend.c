@@ -28,6 +28,7 @@
 
 void (*wane__heap_on_retired)(void);
 bool wane__heap_xnoted;
+void (*wane__heap_on_noted)(void);
 
 static uint32_t xwork; /* something happened since tend last began */
 
@@ -106,6 +107,9 @@ bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, u
 }
 
 size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
+    void (*hook)(void) = load_acquire(&wane__heap_on_noted);
+    if (load_relaxed(&wane__heap_xnoted) && hook != NULL)
+        hook();
     if (load_relaxed(&wane__heap_xnoted))
         return 0;
     size_t before = wane__heap_bytes();

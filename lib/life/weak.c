@@ -17,13 +17,15 @@
 #include <ck_hs.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <wane/weak.h>
 
 #include "count/count.h"
+#include "life/apply.h"
 #include "life/type.h"
+#include "os/clock.h"
 #include "thread/mode.h"
+#include "thread/wake.h"
 
 #define SHARDS 16 /* ThreadSanitizer follows no more than 64 locks of one thread, and a fork takes all */
 
@@ -144,18 +146,24 @@ void *wane_weak_get(wane_weak *w) {
     if (w == NULL)
         return NULL;
     struct wane__record *r = wane__record_need("wane_weak_get");
+    uint64_t begin = 0;
     for (;;) {
         wane__mark(&r->head);
         struct wane__header *h = load_acquire(&w->xtarget); /* [order:weak] */
         enum wane__upgrade result = h == NULL ? WANE__UPGRADE_DEAD : wane__upgrade_marked(h);
         wane__unmark(&r->head);
+        if (unlikely(result == WANE__UPGRADE_CLOSED)) { /* the collector is about to decide; it waits for nobody meanwhile */
+            begin = begin != 0 ? begin : wane__now();
+            wane__pause_briefly();
+            continue;
+        }
+        if (unlikely(begin != 0))
+            wane__count_stall(r, wane__now() - begin);
         if (result == WANE__UPGRADED) {
             wane__tsan_acquire(&h->shared);
             return wane__payload_of(h);
         }
-        if (result == WANE__UPGRADE_DEAD)
-            return NULL;
-        sched_yield(); /* the collector is about to decide; it waits for nobody meanwhile */
+        return NULL;
     }
 }
 

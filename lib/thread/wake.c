@@ -94,6 +94,24 @@ bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns, bool idle) {
 
 static pthread_mutex_t collector = PTHREAD_MUTEX_INITIALIZER;
 
-void wane__collector_lock(void) { pthread_mutex_lock(&collector); }
+static uint32_t xcollector_wanted; /* by so many, who wait */
+
 bool wane__collector_trylock(void) { return pthread_mutex_trylock(&collector) == 0; }
+
+void wane__collector_lock(void) {
+    if (wane__collector_trylock())
+        return;
+    add_relaxed(&xcollector_wanted, 1u);
+    pthread_mutex_lock(&collector);
+    sub_relaxed(&xcollector_wanted, 1u);
+}
+
 void wane__collector_unlock(void) { pthread_mutex_unlock(&collector); }
+
+/* The lock is taken by who is awake, and those who wait are not. */
+void wane__collector_yield(void) {
+    if (load_relaxed(&xcollector_wanted) > 0)
+        wane__pause_briefly();
+}
+
+void wane__collector_fork_child(void) { store_relaxed(&xcollector_wanted, 0u); }

@@ -96,5 +96,9 @@ bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns, bool idle);
 void wane__collector_lock(void);
 bool wane__collector_trylock(void);
 void wane__collector_unlock(void);
+/* After it was let go, by who takes it again and again: who waits for it comes first. */
+void wane__collector_yield(void);
+/* The child of a fork has the lock, and nobody else waits for it. */
+void wane__collector_fork_child(void);
 
 #endif

@@ -196,6 +196,159 @@ TEST(a_guard_beside_finalizers) {
     CHECK_EQ_UINT(atomic_load(&mortals_finalized), 100);
 }
 
+// While a step has left off in the middle of the roots, no memory could be given back: those who need it have the roots left.
+TEST(memory_comes_back_beside_a_step_that_left_off) {
+    no_thread();
+    enum { LIVING = 20000, LARGE = 200 };
+    static struct node *living[LIVING];
+    static struct leaf *large[LARGE];
+    for (size_t round = 0; round < 3; round++) {
+        size_t before = atomic_load(&nodes_dead);
+        for (size_t i = 0; i < LIVING; i++) {
+            living[i] = node_new(i);
+        }
+        for (size_t i = 0; i < LARGE; i++) {
+            large[i] = wane_new_extra(&leaf_type, 20000);
+            CHECK(large[i] != NULL);
+        }
+        drop_ring(3000);
+        for (size_t i = 0; i < LARGE; i++) {
+            wane_release(large[i]);
+        }
+        CHECK_EQ_INT(wane_gc_step(0), 1);  // announces
+        CHECK_EQ_INT(wane_gc_step(0), 1);  // some pages
+        CHECK(wane_trim() >= 1000000);
+        step_to_the_end(round == 0 ? 0 : API_MS);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 3000);
+        for (size_t i = 0; i < LIVING; i++) {
+            wane_release(living[i]);
+        }
+    }
+}
+
+// Slots count, and not objects alone.
+static wane_type shelf_type = {.name = "shelf", .flags = WANE_TYPE_EXTRA_SLOTS};
+
+TEST(objects_of_many_slots_take_many_steps) {
+    no_thread();
+    enum { SHELVES = 100, SLOTS = 4000 };
+    struct leaf *leaf = leaf_new(0);
+    wane_slot *shelves[SHELVES];
+    for (size_t i = 0; i < SHELVES; i++) {
+        shelves[i] = wane_new_extra(&shelf_type, SLOTS * sizeof(wane_slot));
+        CHECK(shelves[i] != NULL);
+        for (size_t k = 1; k < SLOTS; k++) {
+            wane_slot_store(&shelves[i][k], leaf);
+        }
+    }
+    wane_release(leaf);
+    for (size_t i = 0; i < SHELVES; i++) {
+        wane_slot_store(&shelves[i][0], (void *)shelves[(i + 1) % SHELVES]);
+    }
+    for (size_t i = 0; i < SHELVES; i++) {
+        wane_release((void *)shelves[i]);
+    }
+    size_t live = api_stats().live_objects;
+    CHECK(step_to_the_end(0) > 2 * SHELVES);
+    CHECK_EQ_UINT(api_stats().live_objects, live - SHELVES - 1);
+}
+
+// Dead structures of several shapes with weak references, some of which are upgraded between two steps: what is
+// upgraded lives with all that it reaches, all else dies, and no weak reference denies the living or yields the dead.
+enum { PARTS = 40, MEMBERS = 12, MOST = PARTS * MEMBERS };
+static struct node *members[MOST];
+static wane_weak *weak[MOST];
+
+static void make_parts(test_rng *rng) {
+    for (size_t i = 0; i < MOST; i++) {
+        members[i] = node_new(i);
+        weak[i] = test_below(rng, 3) == 0 ? wane_weak_new(members[i], NULL, NULL) : NULL;
+    }
+    for (size_t i = 0; i < MOST; i++) {
+        size_t part = i / MEMBERS * MEMBERS;
+        wane_slot_store(&members[i]->left, members[part + (i + 1) % MEMBERS]);
+        if (test_below(rng, 2) == 0) {  // into another part too, now and then
+            size_t other = test_below(rng, 8) == 0 ? test_below(rng, MOST) : part + test_below(rng, MEMBERS);
+            wane_slot_store(&members[i]->right, members[other]);
+        }
+    }
+    for (size_t i = 0; i < MOST; i++) {
+        wane_release(members[i]);
+    }
+}
+
+static size_t reach_of(const bool *held, bool *reached) {
+    size_t n = 0;
+    memcpy(reached, held, MOST * sizeof *held);
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < MOST; i++) {
+            if (!reached[i]) {
+                continue;
+            }
+            wane_slot *slots[] = {&members[i]->left, &members[i]->right};
+            for (size_t k = 0; k < 2; k++) {
+                struct node *to = wane_slot_load(slots[k]);
+                if (to != NULL && !reached[to->number]) {
+                    more = reached[to->number] = true;
+                }
+                wane_release(to);
+            }
+        }
+    }
+    for (size_t i = 0; i < MOST; i++) {
+        n += reached[i] ? 1 : 0;
+    }
+    return n;
+}
+
+TEST(upgrades_between_steps) {
+    no_thread();
+    test_rng rng = test_rng_make(1);
+    for (size_t round = 0; round < 200; round++) {
+        bool held[MOST] = {false}, reached[MOST];
+        size_t before = atomic_load(&nodes_dead);
+        make_parts(&rng);
+        size_t pause = test_below(&rng, 60);
+        int more = 1;
+        for (size_t step = 0; more == 1 && step < pause; step++) {
+            more = wane_gc_step(0);
+        }
+        size_t tries = test_below(&rng, 4);
+        for (size_t try = 0; try < tries; try++) {
+            size_t i = test_below(&rng, MOST);
+            if (weak[i] == NULL || held[i]) {
+                continue;
+            }
+            void *obj = wane_weak_get(weak[i]);
+            if (obj != NULL) {
+                CHECK_EQ_PTR(obj, members[i]);
+                held[i] = true;
+            }
+            more = wane_gc_step(0);
+        }
+        step_to_the_end(test_below(&rng, 2) * API_MS);
+        wane_gc_collect(2);
+        size_t living = reach_of(held, reached);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), before + MOST - living);
+        for (size_t i = 0; i < MOST; i++) {
+            if (weak[i] != NULL) {
+                void *obj = wane_weak_get(weak[i]);
+                CHECK_EQ_PTR(obj, reached[i] ? members[i] : NULL);
+                wane_release(obj);
+                wane_release(weak[i]);
+            }
+        }
+        for (size_t i = 0; i < MOST; i++) {
+            if (held[i]) {
+                wane_release(members[i]);
+            }
+        }
+        wane_gc_collect(2);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), before + MOST);
+    }
+}
+
 // Whoever wants a result finishes what steps left open.
 
 static void *collect_elsewhere(void *unused) {
