@@ -32,6 +32,8 @@ enum readiness { NOTHING, WAITING, READY };
 /* Since when there has been nothing but waiting, 0: there is none; and whether the last step did nothing though something looked ready. */
 static uint64_t xwaiting_since;
 static bool xstuck;
+/* Somebody sleeps as long as it is told to: steps leave candidates alone for a while after a look in vain. */
+static bool xpaced;
 
 static enum readiness units_of(const struct wane__record *r, struct wane__record *from) {
     if (wane__deferred_ready(from) > 0)
@@ -99,7 +101,7 @@ void wane__loop_settle(const struct wane__record *r) {
 /* Candidates that are not due are looked at by a step that has nothing else to do. */
 static int step(struct wane__record *r, uint64_t deadline) {
     bool worked = wane__work_slice(r, deadline);
-    int collected = wane__collect_slice(r, deadline, !worked);
+    int collected = wane__collect_slice(r, deadline, worked ? WANE__DUE_ONLY : load_relaxed(&xpaced) ? WANE__PACED : WANE__EAGER);
     struct outlook o = look(r);
     bool did = worked || (collected != 0 && !o.collection_waits);
     store_relaxed(&xstuck, !did && ready(&o));
@@ -142,6 +144,7 @@ int64_t wane_gc_wait_ns(void) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return PAUSE_LEAST_NS;
+    store_relaxed(&xpaced, true);
     struct outlook o = look(r);
     leave_to_thread(&o);
     bool stuck = load_relaxed(&xstuck);
@@ -160,6 +163,7 @@ int wane_event_fd(void) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return error;
+    store_relaxed(&xpaced, true);
     bool existed = wane__event_exists();
     int fd = wane__event_fd();
     if (fd >= 0 && !existed) {

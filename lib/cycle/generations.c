@@ -225,21 +225,21 @@ static void slice(struct wane__record *r, uint64_t deadline, struct wane__findin
         run_oracle(r);
 }
 
-static bool next_of_step(bool candidates, struct wane__scope *ret) {
+static bool next_of_step(enum wane__eagerness eagerness, struct wane__scope *ret) {
     struct wane__situation s = situation();
     pthread_mutex_lock(&policy_lock);
-    bool found = wane__policy_step(&policy, &s, candidates, ret);
+    bool found = wane__policy_step(&policy, &s, eagerness, ret);
     pthread_mutex_unlock(&policy_lock);
     return found;
 }
 
-int wane__collect_slice(struct wane__record *r, uint64_t deadline, bool candidates) {
+int wane__collect_slice(struct wane__record *r, uint64_t deadline, enum wane__eagerness eagerness) {
     struct wane__scope what;
     struct wane__findings f = {0};
     if (!claim(r))
         return 0;
     bool open = wane__collection_is_open(), did = open;
-    if (!open && next_of_step(candidates, &what)) {
+    if (!open && next_of_step(eagerness, &what)) {
         begin(&what);
         did = open = true;
     }

@@ -8,6 +8,7 @@
 
 #include <wane/gc.h>
 
+#include "cycle/policy.h"
 #include "thread/record.h"
 
 /* The collector thread, each round: collects if it is time. Returns whether it did. */
@@ -29,10 +30,10 @@ bool wane__idle_now(void);
 bool wane__growth_calls(void);
 
 /*
- * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or, if `candidates`, one for
- * those that there are. Returns 1 if there was one, 0 if not or when another thread collects, -ENOMEM when it was given up.
+ * Any thread: some of a collection, until the deadline; one that is open, or one that is due, or one for candidates,
+ * as wane__policy_step says. Returns 1 if there was one, 0 if not or when another thread collects, -ENOMEM when it was given up.
  */
-int wane__collect_slice(struct wane__record *r, uint64_t deadline, bool candidates);
+int wane__collect_slice(struct wane__record *r, uint64_t deadline, enum wane__eagerness eagerness);
 
 /*
  * Nanoseconds until that would find something to do; negative: nothing is known of. *ret_waits: another

@@ -205,7 +205,7 @@ static unsigned marks_of_round(const struct wane__policy *p, const struct wane__
     return s->marks >> p->rung << p->rung;
 }
 
-/* When a step that has nothing else to do may look at candidates with that mark, to keep looks in vain cheap. */
+/* When a loop that would rather sleep looks at candidates with that mark, to keep looks in vain cheap. */
 static uint64_t step_at(const struct wane__policy *p, unsigned mark) {
     uint64_t cpu = p->looked_cpu[mark];
     if (mark >= p->rung && p->rung > 0)
@@ -214,15 +214,21 @@ static uint64_t step_at(const struct wane__policy *p, unsigned mark) {
     return later(at, not_before(p, generation_of(mark)));
 }
 
-bool wane__policy_step(struct wane__policy *p, const struct wane__situation *s, bool candidates, struct wane__scope *ret) {
+static bool may_step(const struct wane__policy *p, const struct wane__situation *s, unsigned mark,
+                     enum wane__eagerness eagerness) {
+    return eagerness == WANE__PACED ? s->now >= step_at(p, mark) : may_try(p, s, generation_of(mark));
+}
+
+bool wane__policy_step(struct wane__policy *p, const struct wane__situation *s, enum wane__eagerness eagerness,
+                       struct wane__scope *ret) {
     if (wane__policy_due(p, s, ret) || by_rest(p, s, ret))
         return true;
     if (marks_of_round(p, s) == 0)
         p->rung = 0;
     unsigned marks = marks_of_round(p, s), mark = 0;
-    while (mark < WANE__MARKS && ((marks & 1u << mark) == 0 || s->now < step_at(p, mark)))
+    while (mark < WANE__MARKS && ((marks & 1u << mark) == 0 || !may_step(p, s, mark, eagerness)))
         mark++;
-    if (!candidates || mark == WANE__MARKS)
+    if (eagerness == WANE__DUE_ONLY || mark == WANE__MARKS)
         return false;
     *ret = (struct wane__scope){.generation = generation_of(mark), .cause = WANE__BY_STEP};
     divide(p, ret);

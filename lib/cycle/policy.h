@@ -74,10 +74,12 @@ struct wane__policy {
 bool wane__policy_due(struct wane__policy *p, const struct wane__situation *s, struct wane__scope *ret);
 
 /*
- * What a program's step takes up: what is due; else, if `candidates`, those that there are, the youngest generation first
- * and then each older one once.
+ * What a program's step takes up: what is due; else candidates that there are, the youngest generation first and then each
+ * older one once. PACED: not so soon after a look in vain, for a loop that sleeps as long as it is told to.
  */
-bool wane__policy_step(struct wane__policy *p, const struct wane__situation *s, bool candidates, struct wane__scope *ret);
+enum wane__eagerness { WANE__DUE_ONLY, WANE__PACED, WANE__EAGER };
+bool wane__policy_step(struct wane__policy *p, const struct wane__situation *s, enum wane__eagerness eagerness,
+                       struct wane__scope *ret);
 
 /* Transitions. A collection that is not going on from the one before takes the place of its pending parts. */
 void wane__policy_began(struct wane__policy *p, const struct wane__situation *s, const struct wane__scope *what);

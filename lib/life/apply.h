@@ -28,9 +28,6 @@ void wane__free_due(struct wane__record *r);
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
 void wane__defer(struct wane__record *r, struct wane__header *h);
 
-/* r's thread, which did not ask to wait, has waited for so long. */
-void wane__count_stall(struct wane__record *r, uint64_t ns);
-
 /* Tracked bytes that a thread makes until it looks whether it is to be held back. */
 #define WANE__HOLD_EVERY ((uint64_t)64 << 10)
 

@@ -45,7 +45,7 @@ static void help(struct wane__record *r, bool may_call) {
     wane__settle_all(r, &r->kept, may_call, false);
 }
 
-void wane__count_stall(struct wane__record *r, uint64_t ns) {
+static void count_stall(struct wane__record *r, uint64_t ns) {
     wane__tally(r->xstalls, 1);
     wane__tally(r->xstall_ns_total, ns);
     if (ns > load_relaxed(&r->xstall_ns_max))
@@ -68,7 +68,7 @@ static void hold_to_bound(struct wane__record *r, bool may_call) {
             help(r, may_call);
             now = wane__now();
         }
-        wane__count_stall(r, now - begin);
+        count_stall(r, now - begin);
     }
     if (over_bound(r)) {
         wane__tally(r->xoverruns, 1);
@@ -153,7 +153,7 @@ void wane__hold_birth_slow(struct wane__record *r) {
         nap();
         now = wane__now();
     }
-    wane__count_stall(r, now - begin);
+    count_stall(r, now - begin);
     errno = saved;
 }
 

@@ -158,7 +158,7 @@ void *wane_weak_get(wane_weak *w) {
             continue;
         }
         if (unlikely(begin != 0))
-            wane__count_stall(r, wane__now() - begin);
+            wane__stalled(r, begin);
         if (result == WANE__UPGRADED) {
             wane__tsan_acquire(&h->shared);
             return wane__payload_of(h);

@@ -109,7 +109,7 @@ __attribute__((constructor)) static void begin(void) {
 
 static long raw_syscall(long call, long a, long b, long c);
 
-static void say(const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
     char line[200];
     va_list ap;
     va_start(ap, format);
