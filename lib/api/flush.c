@@ -43,6 +43,7 @@ struct flush {
     struct wane__record *r;
     uint64_t deadline; /* UINT64_MAX: none */
     bool claims;       /* others leave the work to it */
+    uint64_t calls;    /* deferred functions that were added before it */
     uint64_t unparked; /* units taken out of their parking places when the grace period began that it waited for last */
 };
 
@@ -229,6 +230,18 @@ static bool drain_own(const struct flush *f) {
     return true;
 }
 
+/* Those that were added before the flush. Another thread may have the turn, and leave some. */
+static bool run_calls(const struct flush *f) {
+    wane__run_due(f->r, f->deadline);
+    for (unsigned n = 0; !wane__calls_ran(f->calls); n++) {
+        if (late(f))
+            return false;
+        if (wane__run_due(f->r, f->deadline) == 0)
+            nap_or_work(f, n);
+    }
+    return true;
+}
+
 static bool pass(struct flush *f) {
     if (!take_in_parked(f))
         return false;
@@ -237,7 +250,8 @@ static bool pass(struct flush *f) {
             return false;
     }
     wane__reap(f->r, true);
-    wane__run_due(f->r, f->deadline);
+    if (!run_calls(f))
+        return false;
     wane__free_due(f->r);
     return drain_own(f) && wait_for_appliers(f) && wait_for_collection(f);
 }
@@ -283,7 +297,8 @@ static bool passes(struct flush *f) {
 }
 
 static int flush(struct wane__record *r, int64_t timeout_ns) {
-    struct flush f = {.r = r, .deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns};
+    struct flush f = {.r = r, .calls = wane__calls_added()};
+    f.deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns;
     int saved = errno;
     bool queued = r->may_run_queued;
     r->may_run_queued = true;

@@ -342,6 +342,10 @@ uint64_t wane__calls_waiting(void) {
     return load_acquire(&xcalls_added) - done;
 }
 
+uint64_t wane__calls_added(void) { return load_acquire(&xcalls_added); }
+
+bool wane__calls_ran(uint64_t added) { return load_acquire(&xcalls_done) >= added; }
+
 void wane__calls_done(void) { add_acq_rel(&xcalls_done, (uint64_t)1); }
 
 static uint64_t count(struct wane__link *list) {

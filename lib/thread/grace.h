@@ -47,6 +47,8 @@ bool wane__bracket_wait(void);
 /* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
 void wane__calls_add(wane_defer_node *node);
 uint64_t wane__calls_waiting(void); /* added and not yet reported as done */
+uint64_t wane__calls_added(void);   /* ever */
+bool wane__calls_ran(uint64_t added); /* the first so many: they run in order of adding */
 /*
  * One thread at a time runs those that are due: begin (false: another does), next, its call, done, next ..., end. A turn
  * runs what was due when it began: what becomes due meanwhile, of functions that add themselves again, is for the next.

@@ -121,7 +121,7 @@ static struct wane__record *take_record_locked(int *error) {
 
 /*
  * New each time: its last holder may have died with it, or, in the child of a fork, not exist. ThreadSanitizer would take that
- * for a second lock by another thread. With it nothing is held: a thread cannot attach so late there.
+ * for a second lock by another thread. With it nothing is held, and a thread is known by its number alone.
  */
 static void hold_alive(struct wane__record *r) {
     if (__tsan_release != NULL)
@@ -182,10 +182,13 @@ static void abandon_heap(struct wane__record *r) {
     wane__heap_abandon(&r->heap);
 }
 
-/* Whether the thread of r has ended without being told of it. */
+/* Whether the thread of r has ended without being told of it. Where no mutex is held its number must do. */
 static bool is_gone(struct wane__record *r) {
-    if (load_relaxed(&r->xstate) == WANE__RECORD_FREE || __tsan_release != NULL ||
-        pthread_mutex_trylock(&r->alive) != EOWNERDEAD)
+    if (load_relaxed(&r->xstate) == WANE__RECORD_FREE)
+        return false;
+    if (__tsan_release != NULL)
+        return syscall(SYS_tgkill, getpid(), r->tid, 0) != 0 && errno == ESRCH;
+    if (pthread_mutex_trylock(&r->alive) != EOWNERDEAD)
         return false;
     pthread_mutex_consistent(&r->alive);
     pthread_mutex_unlock(&r->alive);
