@@ -23,7 +23,7 @@
  *   wane_defer, wane_defer_node_add  lock-free  no         yes         yes            no
  *   wane_visit, wane_visit_n         wait-free  no         -           trace only     no
  *   wane_weak_new                    short lock no         yes         yes            no
- *   wane_weak_get                    lock-free  no         yes         yes            no
+ *   wane_weak_get                    (6)        no         yes         yes            no
  *   wane_thread_attach               short lock no         yes         yes            no
  *   wane_thread_detach               short lock no         aborts      no             no
  *   wane_flush, wane_flush_for       waits      yes        aborts (3)  -EDEADLK       no
@@ -37,7 +37,7 @@
  *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
  *                                                              / -EDEADLK
  *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
- *   wane_gc_wait_ns, wane_event_fd    short lock no         yes         yes            no
+ *   wane_gc_wait_ns, wane_event_fd   short lock no         yes         yes            no
  *   wane_collector_run               waits      yes        aborts      -EDEADLK       no
  *   other wane_gc_ calls             (4)        no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no
@@ -55,12 +55,13 @@
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
  *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
  *     the library's, and before the outermost call returns; without memory to remember them, later, like what is deferred.
- *
  * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
  * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something
  *     may make a system call: they wake the library's thread, or start it.
  * (5) Waits for whoever walks the heap's pages meanwhile: the same calls by other threads, and the collector while it
  *     looks for candidates. wane_trim makes system calls, wane_type_forget looks at every object that there is.
+ * (6) Lock-free, but while the collector decides whether the target and what is joined to it are garbage: then it waits for
+ *     that, and counts it as a stall.
  *
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.

@@ -27,7 +27,7 @@ enum { STEPS_EXACT = 16, STEPS = STEPS_EXACT + 8 * 28 };
 /* Dead runs keep their memory up to this many bytes, and an eighth of the heap's. */
 #define WARM_MAX ((size_t)32 << 20)
 
-/* How many lists further a longer run may be, if it has no memory: up to twice as long. */
+/* How many lists further a longer run may be, if it has no memory: up to twice as long, or eight pages longer. */
 enum { FURTHER = 8 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: leaf, but for fork: beside the orphan lock */
