@@ -387,8 +387,9 @@ static void collect_with_faults(void *unused) {
             int error = wane_gc_run(generation, &event);
             failed = atomic_load(&table_call_fails) <= 0;
             atomic_store(&table_call_fails, 0);
-            CHECK_EQ_INT(error, failed ? -ENOMEM : 0);
-            size_t found = event.collected + (failed ? wane_gc_collect(generation) : 0);
+            // Builds with full checks try a collection of their own afterwards, which may fail instead.
+            CHECK(error == 0 || (failed && error == -ENOMEM));
+            size_t found = event.collected + (error != 0 ? wane_gc_collect(generation) : 0);
             dead += (size_t)2 * RINGS;
             CHECK_MSG(found == (size_t)2 * RINGS && atomic_load(&nodes_dead) == dead,
                       "generation %d, call %d failed: found %zu, dead %zu of %zu", generation, nth,
