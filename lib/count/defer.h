@@ -38,7 +38,8 @@ void wane__park(struct wane__record *r, struct wane__header *h);
 
 /* Units that are parked, and their objects' bytes; how many were ever taken out: after they were pushed. */
 uint64_t wane__parked(void);
-uint64_t wane__parked_bytes(void);
+extern uint64_t wane__xparked_bytes;
+static inline uint64_t wane__parked_bytes(void) { return load_relaxed(&wane__xparked_bytes); }
 uint64_t wane__unparked(void);
 
 /*

@@ -26,26 +26,22 @@
 
 /* Parked and taken out so far. Before the flag is set, and after the unit is in a queue: a unit that waits shows. */
 static uint64_t xin, xout;
-static uint64_t xbytes_in, xbytes_out;
+uint64_t wane__xparked_bytes; /* asked for at each deferral */
 
-static uint64_t difference(const uint64_t *in, const uint64_t *out) {
-    uint64_t gone = load_acquire(out), all = load_acquire(in);
+uint64_t wane__parked(void) {
+    uint64_t gone = load_acquire(&xout), all = load_acquire(&xin);
     return all > gone ? all - gone : 0;
 }
-
-uint64_t wane__parked(void) { return difference(&xin, &xout); }
-
-uint64_t wane__parked_bytes(void) { return difference(&xbytes_in, &xbytes_out); }
 
 uint64_t wane__unparked(void) { return load_acquire(&xout); }
 
 static void count_in(uint64_t bytes) {
-    add_relaxed(&xbytes_in, bytes);
+    add_relaxed(&wane__xparked_bytes, bytes);
     add_acq_rel(&xin, (uint64_t)1);
 }
 
 static void count_out(uint64_t bytes) {
-    add_relaxed(&xbytes_out, bytes);
+    sub_relaxed(&wane__xparked_bytes, bytes);
     add_acq_rel(&xout, (uint64_t)1);
 }
 
@@ -159,7 +155,7 @@ static bool count_page(struct wane__page *page, void *arg) {
             continue;
         page->xparked = 1;
         xin++;
-        xbytes_in += wane__heap_block_size(h);
+        wane__xparked_bytes += wane__heap_block_size(h);
     }
     return true;
 }
@@ -168,6 +164,6 @@ void wane__park_fork_child(void) {
     if (wane__parked() == 0)
         return;
     xin = xout;
-    xbytes_in = xbytes_out;
+    wane__xparked_bytes = 0;
     wane__heap_walk_pages(count_page, NULL);
 }
