@@ -21,6 +21,8 @@ while getopts t:s: option; do
     esac
 done
 shift $((OPTIND - 1))
+# The long form is for what nobody has seen yet.
+[ "${WANE_STRESS_SCALE:-1}" = 1 ] || seed=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')
 [ $# -ge 2 ] || exit 2
 injector=$1
 shift
