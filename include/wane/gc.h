@@ -72,8 +72,9 @@ WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
  * Some of the collector's work, on the calling thread, for about budget_ns nanoseconds: for programs that have idle moments in
  * a loop of their own, with or without the library's thread. Applies what was deferred, destroys what is dead, and collects in
  * slices: goes on with the collection that is open, or begins one that is due, or, when there is nothing else to do, one for the
- * candidates that there are, the youngest generation first, then each older one once; after a look at such that found next to nothing,
- * not before a hundred times what that took (and 10 ms) has passed. Never waits: where another thread's guard
+ * candidates that there are, the youngest generation first, then each older one once. Once the program has called wane_gc_wait_ns or
+ * wane_event_fd, steps leave candidates alone after a look that found next to nothing, until a hundred times what that took
+ * (and 10 ms) has passed. Never waits: where another thread's guard
  * or callback is in the way it returns, and a later step goes on. A slice ends late by
  * what cannot be divided: a callback, the death of one structure, the last decision about weak references; less than 20 us are
  * taken for 20 us.

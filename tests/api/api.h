@@ -63,6 +63,15 @@ API_UNUSED static struct node *node_new(uint64_t number) {
     return n;
 }
 
+// Two nodes that refer to each other; returns one of them, held once.
+API_UNUSED static struct node *node_pair(void) {
+    struct node *a = node_new(1), *b = node_new(2);
+    wane_slot_store(&a->left, b);
+    wane_slot_store(&b->left, a);
+    wane_release(b);
+    return a;
+}
+
 // An object without slots or callbacks.
 struct leaf {
     uint64_t number;

@@ -26,17 +26,9 @@ static int64_t set_age(int64_t ms) {
     return before;
 }
 
-static struct node *pair_new(void) {
-    struct node *a = node_new(1), *b = node_new(2);
-    wane_slot_store(&a->left, b);
-    wane_slot_store(&b->left, a);
-    wane_release(b);
-    return a;
-}
-
 static void drop_pairs(size_t n) {
     for (size_t i = 0; i < n; i++) {
-        wane_release(pair_new());
+        wane_release(node_pair());
     }
 }
 
@@ -322,7 +314,7 @@ TEST(old_candidates_of_a_large_living_graph) {
     begin();
     struct node *living = chain_new(LIVING), *pairs[100], *chain = chain_new(20000);
     for (size_t i = 0; i < 100; i++) {
-        pairs[i] = pair_new();
+        pairs[i] = node_pair();
         wane_slot_store(&pairs[i]->right, living);
     }
     wane_slot_store(&chain->right, living);
@@ -405,7 +397,7 @@ static void *only_read(void *unused) {
 TEST(do_not_start_for_readers) {
     begin();
     int64_t age = set_age(0);  // which may come where others keep the readers from the processor
-    wane_slot_give(&shared_place, pair_new());
+    wane_slot_give(&shared_place, node_pair());
     CHECK_EQ_INT(wane_gc_set_threshold(2, 1, 1), 0);
     wane_gc_collect(2);
     wane_gc_enable();
@@ -616,7 +608,7 @@ TEST(forks_beside_collections) {
         SKIP("the sanitizer's allocator may be locked by a thread that the child lacks");
     }
     begin();
-    struct node *held = pair_new();
+    struct node *held = node_pair();
     pthread_t threads[3];
     atomic_store(&stop, false);
     threads[0] = api_thread(make_garbage, NULL);

@@ -22,14 +22,6 @@ static void no_thread(void) {
     wane_gc_collect(2);
 }
 
-static struct node *pair_new(void) {
-    struct node *a = node_new(1), *b = node_new(2);
-    wane_slot_store(&a->left, b);
-    wane_slot_store(&b->left, a);
-    wane_release(b);
-    return a;
-}
-
 static bool readable(int fd) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     return poll(&p, 1, 0) == 1;
@@ -68,7 +60,7 @@ static void work_off(int fd, size_t want_dead) {
 }
 
 static void *drop_pair(void *unused) {
-    wane_release(pair_new());
+    wane_release(node_pair());
     return unused;
 }
 
@@ -224,7 +216,7 @@ static void beside_readers(void *unused) {
     (void)unused;
     no_thread();
     int fd = wane_event_fd();
-    wane_slot_give(&shared, pair_new());
+    wane_slot_give(&shared, node_pair());
     pthread_t t = api_thread(only_read, NULL);
     size_t turns = turn(fd, 500 * API_MS, NULL);
     CHECK_MSG(turns < 200, "%zu turns", turns);

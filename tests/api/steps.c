@@ -15,17 +15,9 @@ static void no_thread(void) {
     wane_gc_collect(2);
 }
 
-static struct node *pair_new(void) {
-    struct node *a = node_new(1), *b = node_new(2);
-    wane_slot_store(&a->left, b);
-    wane_slot_store(&b->left, a);
-    wane_release(b);
-    return a;
-}
-
 static void drop_pairs(size_t n) {
     for (size_t i = 0; i < n; i++) {
-        wane_release(pair_new());
+        wane_release(node_pair());
     }
 }
 
@@ -133,7 +125,7 @@ TEST(what_a_guard_may_see_stays) {
     no_thread();
     static wane_slot place;
     size_t before = atomic_load(&nodes_dead);
-    wane_slot_give(&place, pair_new());
+    wane_slot_give(&place, node_pair());
     pthread_t t = guard_begin();
     wane_slot_clear(&place);
     for (int i = 0; i < 200; i++) {
@@ -430,7 +422,7 @@ static wane_slot shared[8];
 static void *rewire(void *number) {
     test_rng r = test_rng_make((uint64_t)(uintptr_t)number);
     while (!atomic_load(&stop)) {
-        struct node *a = pair_new();
+        struct node *a = node_pair();
         wane_slot_store(&a->right, NULL);
         struct node *other = wane_slot_load(&shared[test_below(&r, 8)]);
         if (other != NULL) {
