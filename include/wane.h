@@ -46,10 +46,12 @@
  *   wane_shutdown                    waits      yes        aborts      does nothing   no
  *   wane_version                     wait-free  no         yes         yes            yes
  *
- * (1) Lock-free, except that a thread which has deferred more than `deferred_bytes` waits up to `stall_limit_us`,
- *     never inside a guard; wane_new of a tracked type waits a quarter of that, after every 64 KiB that the thread makes, while
- *     garbage is far ahead of a collector that works on it. Outside a guard wane_new waits for empty memory to be given
- *     back before it says that there is none, which takes as long as wane_trim. All of these are counted as stalls.
+ * (1) Lock-free, except that a thread which has deferred, or left to others, more than `deferred_bytes` helps and waits for up
+ *     to `stall_limit_us`, and never waits inside a guard. Slot calls destroy some thousand objects at most of what may be
+ *     destroyed by then, and leave the rest to others. wane_new of a tracked type waits a quarter of that, after every 64 KiB
+ *     that the thread makes, while garbage is far ahead of a collector that works on it. Outside a guard wane_new waits for
+ *     empty memory to be given back before it says that there is none, which takes as long as wane_trim. All of these are
+ *     counted as stalls.
  *     No call waits for memory otherwise, or ends the program for want of it: what a release or a slot call leaves for
  *     later has room in the objects themselves, when there is none elsewhere.
  * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.

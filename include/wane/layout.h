@@ -41,6 +41,8 @@ struct wane__header {
 #define WANE__TRACED ((uint64_t)1 << 10)   /* its allocation is recorded */
 #define WANE__FREED ((uint64_t)1 << 11)    /* not LIVE, and destroyed */
 #define WANE__PARKED ((uint64_t)1 << 12)   /* stands for one unit that no queue had room for */
+#define WANE__WAVE_EVEN ((uint64_t)1 << 13) /* dead while PINNED: a flush waits for its death */
+#define WANE__WAVE_ODD ((uint64_t)1 << 14)  /* the same, of an odd wave (lib/count/wave.h) */
 #define WANE__COUNT_SHIFT 16
 #define WANE__COUNT_ONE ((uint64_t)1 << WANE__COUNT_SHIFT)
 #define WANE__COUNT_MASK ((uint64_t)0xFFFFFFFFu << WANE__COUNT_SHIFT)

@@ -30,7 +30,9 @@ WANE_API void wane_thread_detach(void);
 
 /*
  * Returns once every decrement that was deferred before the call, by any thread, is applied, and what died of it is
- * destroyed; deferred functions that were due have run.
+ * destroyed, however long callbacks take, and in whatever threads; deferred functions that were added before have run. What other
+ * threads defer meanwhile does not keep it. What callbacks defer meanwhile is waited for as well, in three steps at most:
+ * what is deferred by callbacks of what callbacks deferred, and so on.
  *
  * Returns 0, -EDEADLK inside a callback, or -ENOMEM or -EAGAIN when the thread cannot be attached; it needs no memory
  * otherwise. Aborts with one line inside a guard, outside of callbacks, for which it would wait for ever.
@@ -39,8 +41,10 @@ WANE_API void wane_thread_detach(void);
  */
 WANE_API int wane_flush(void);
 
-/* The same, for at most timeout_ns nanoseconds (0: one try). -ETIMEDOUT when that was too short; what was not done stays
- * deferred. -EINVAL when negative. */
+/*
+ * The same, for at most timeout_ns nanoseconds (0: one try; 0 is returned if nothing is pending). It is late by one callback, or
+ * what else cannot be divided. -ETIMEDOUT when that was too short; what was not done stays deferred. -EINVAL when negative.
+ */
 WANE_API int wane_flush_for(int64_t timeout_ns);
 
 /*

@@ -14,7 +14,7 @@ void wane__options_read_environment(void);
 
 /* After r's thread worked: the event descriptor, if there is one, is made readable if there is more to do. */
 struct wane__record;
-void wane__loop_settle(const struct wane__record *r);
+void wane__loop_settle(void);
 
 /* Logs what is alive, by type. */
 void wane__report_leaks(void);

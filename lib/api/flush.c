@@ -1,14 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * api/flush.c: waiting until what was deferred is applied.
+ * api/flush.c: waiting until what was deferred is applied; polls, trim, shutdown.
  *
- * A flush does the collector's work itself, beside it: no hand-over, and it works without the thread. First a grace
- * period that begins after the call must end; then passes over all queues, each up to where it was when the pass
- * began, until nothing is left: a death may keep units of what it referred to, which the next pass settles. Units that
- * others have taken are theirs to apply: a pass ends by waiting until each thread that was applying has finished.
- *
- * Passes that only follow what was there before are not limited in number; see passes().
+ * A flush waits for a wave (count/wave.h): all that was there when it was called, and what comes of that. It helps with
+ * what is of the wave, and with nothing else; so what others make meanwhile does not keep it, and it needs nobody: not the
+ * library's thread, and not another flush. Several at once help each other, and what is over is over for all.
  */
 #include <errno.h>
 #include <wane/control.h>
@@ -16,299 +13,113 @@
 
 #include "api/api.h"
 #include "base/option.h"
+#include "count/wave.h"
 #include "cycle/background.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
-#include "life/flushing.h"
 #include "os/clock.h"
-#include "os/doze.h"
 #include "thread/event.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
+#include "thread/wake.h"
 
-/*
- * While others go on deferring, passes do not end by themselves: after so many with news of others, no more of them.
- * Each finds what came during the one before, which may be more than that one found: hence few.
- */
-#define PASSES_MAX 3
-/* Most flushes end before so many passes; others, and those with news, keep collections from beginning until they end. */
-#define PASSES_FREE 3
-#define NAP_NS 20000
-#define NAPS_A_ROUND 64
 #define SLICE_NS 1000000 /* of a collection */
-/* Beside others that go on, no longer in one pass after what callbacks leave for later. */
-#define FOLLOW_NS 1000000000
 
-struct flush {
-    struct wane__record *r;
-    uint64_t deadline; /* UINT64_MAX: none */
-    bool claims;       /* others leave the work to it */
-    uint64_t calls;    /* deferred functions that were added before it */
-    uint64_t unparked; /* units taken out of their parking places when the grace period began that it waited for last */
-};
+/* What callbacks of a wave deferred is of the next one. So many are followed, and not more: it may go on for ever. */
+#define WAVES_MAX 4
 
-/* Asked at each batch and each look, and so the others see that it goes on. */
-static bool late(const struct flush *f) {
-    if (f->claims)
-        wane__flushing_goes_on();
-    return f->deadline != UINT64_MAX && wane__now() >= f->deadline;
-}
-
-static void nap(void) { wane__doze(NAP_NS); }
-
-static bool wait_for_grace(const struct flush *f) {
-    wane__heavy(); /* this thread's last push is noted by any period that begins after the next line */
-    uint64_t begun = wane__grace_begun();
-    for (;;) {
-        enum wane__grace state = wane__grace_step();
-        if (wane__grace_ended() > begun || state == WANE__GRACE_IDLE)
-            return true;
-        if (late(f))
-            return false;
-        if (!wane__work(f->r, false))
-            nap();
-        else if (wane__grace_ended() <= begun)
-            nap();
-    }
-}
-
-/*
- * What had to be parked for want of memory is deferred anew when it is taken out, by whomever, and safe after another grace
- * period. While others go on parking this would not end by itself: hence no more units than were there when it began.
- */
-static bool take_in_parked(struct flush *f) {
-    uint64_t enough = wane__unparked() + wane__parked();
-    while ((wane__parked() > 0 || wane__unparked() != f->unparked) && f->unparked < enough) {
-        wane__unpark(f->r);
-        f->unparked = wane__unparked();
-        if (!wait_for_grace(f))
-            return false;
-        while (wane__deferred_ready(f->r) > 0 && wane__apply_deferred(f->r, f->r, true) > 0) {
-        }
-    }
-    return true;
-}
-
-static bool settle(const struct flush *f, struct wane__queue *q, uint64_t limit) {
-    while (load_acquire(&q->xhead) < limit) {
-        if (wane__settle(f->r, q, limit, true, true) == 0)
-            nap();
-        if (late(f))
-            return false;
-    }
-    return true;
-}
-
-/* Applies all of a record's units that are there now, or sees that others have taken them. */
-static bool drain(const struct flush *f, struct wane__record *from) {
-    uint64_t safe = load_acquire(&from->deferred.xsafe);
-    uint64_t kept = load_acquire(&from->kept.xtail), handed = load_acquire(&from->handed.xtail);
-    while (load_acquire(&from->deferred.xhead) < safe) {
-        if (wane__apply_deferred(f->r, from, true) == 0)
-            nap();
-        if (late(f))
-            return false;
-    }
-    return settle(f, &from->kept, kept) && settle(f, &from->handed, handed);
-}
-
-/*
- * Others may be in callbacks that take long. While a flush has the claim nobody else does the work that comes up
- * meanwhile; so it does.
- */
-static void nap_or_work(const struct flush *f, unsigned naps) {
-    if (naps % NAPS_A_ROUND != NAPS_A_ROUND - 1 || !wane__work(f->r, false))
-        nap();
-}
-
-static bool wait_for_appliers(const struct flush *f) {
-    WANE__EACH_RECORD(r) {
-        uint32_t turn = load_acquire(&r->xapplying); /* [order:applying] */
-        for (unsigned n = 0; (turn & 1) != 0 && r != f->r && load_acquire(&r->xapplying) == turn; n++) {
-            if (late(f))
-                return false;
-            nap_or_work(f, n);
-        }
-        wane__tsan_acquire(&r->xapplying);
-    }
-    return true;
-}
-
-/* What died while a collection held it is destroyed by that collection. */
-static bool wait_for_collection(const struct flush *f) {
-    /* One that is done in slices waits for this thread, perhaps. */
-    for (unsigned n = 0; !wane__collect_rest(f->r, wane__now() + SLICE_NS); n++) {
-        if (late(f))
-            return false;
-        nap_or_work(f, n);
-    }
-    uint32_t turn = wane__collection_turn();
-    for (unsigned n = 0; (turn & 1) != 0 && wane__collection_turn() == turn; n++) {
-        if (late(f))
-            return false;
-        nap_or_work(f, n);
-    }
-    return true;
-}
-
-/* Who sees that the last word was taken sees, in what it loads next, that its taker is applying, or has done it. */
-static bool taken(const struct wane__queue *q, uint64_t limit) {
-    return load_acquire(&q->xhead) >= limit; /* [order:queue] */
-}
-
-static bool anything_left(const struct flush *f) {
-    if (wane__parked() > 0 || wane__unparked() != f->unparked)
-        return true;
-    WANE__EACH_RECORD(r) {
-        if (!taken(&r->kept, load_acquire(&r->kept.xtail)) || !taken(&r->handed, load_acquire(&r->handed.xtail)) ||
-            !taken(&r->deferred, load_acquire(&r->deferred.xsafe)))
-            return true;
-    }
-    return wane__dead_waiting() > 0 || wane__calls_due();
-}
-
-/* A number that changes when anybody begins to apply or to collect. False: somebody is at it. */
-static bool idle(uint64_t *ret_turns) {
-    uint64_t turns = 0;
-    bool all_even = true;
-    WANE__EACH_RECORD(r) {
-        uint32_t turn = load_acquire(&r->xapplying); /* [order:applying] */
-        wane__tsan_acquire(&r->xapplying);
-        all_even &= (turn & 1) == 0;
-        turns += turn;
-    }
-    uint32_t turn = wane__collection_turn();
-    all_even &= (turn & 1) == 0 && !wane__collection_unfinished();
-    turns += turn;
-    *ret_turns = turns;
-    return all_even;
-}
-
-/*
- * Each number only grows. If they add up to the same before and after the look at the queues, there was a moment between
- * the two sums at which nobody had anything in hand, and nobody took or moved anything since: what the queues do not hold
- * is done.
- */
-static bool finished(const struct flush *f) {
-    uint64_t before, after;
-    return idle(&before) && !anything_left(f) && idle(&after) && before == after;
-}
-
-/*
- * Grows with all that is not a consequence of what was there: what is deferred, by anybody, and what threads other than
- * this one and the library's keep, leave to others or apply. Those two only pass on what they find. Deferred units are
- * news from these two as well: a `destroy` that defers what will defer again would keep a flush for ever. But not
- * those that had been parked.
- */
-static uint64_t news(const struct flush *f) {
-    uint64_t n = -wane__unparked();
-    WANE__EACH_RECORD(r) {
-        n += load_relaxed(&r->deferred.xtail);
-        if (r != f->r && r->id != WANE__ID_COLLECTOR)
-            n += load_relaxed(&r->kept.xtail) + load_relaxed(&r->handed.xtail) + load_relaxed(&r->xleft) +
-                 load_relaxed(&r->xapplying);
-    }
-    return n;
-}
-
-/*
- * What this thread made itself by what it destroyed, to the end: part by part, when a structure's parts are not in slots.
- * What its callbacks left for later waits among what others left, and they may add to it without end.
- */
-static bool drain_own(const struct flush *f) {
-    uint64_t begin = wane__now(), before = news(f), left;
-    do {
-        left = load_relaxed(&f->r->xleft);
-        wane__reap_waiting(f->r);
-        while (wane__queue_length(&f->r->kept) > 0 || wane__queue_length(&f->r->handed) > 0) {
-            if (!drain(f, f->r))
-                return false;
-        }
-        if (late(f))
-            return false;
-    } while (load_relaxed(&f->r->xleft) != left && (wane__now() - begin < FOLLOW_NS || news(f) == before));
-    return true;
-}
-
-/* Those that were added before the flush. Another thread may have the turn, and leave some. */
-static bool run_calls(const struct flush *f) {
-    wane__run_due(f->r, f->deadline);
-    for (unsigned n = 0; !wane__calls_ran(f->calls); n++) {
-        if (late(f))
-            return false;
-        if (wane__run_due(f->r, f->deadline) == 0)
-            nap_or_work(f, n);
-    }
-    return true;
-}
-
-static bool pass(struct flush *f) {
-    if (!take_in_parked(f))
-        return false;
-    WANE__EACH_RECORD(from) {
-        if (!drain(f, from))
-            return false;
-    }
-    wane__reap(f->r, true);
-    if (!run_calls(f))
-        return false;
-    wane__free_due(f->r);
-    return drain_own(f) && wait_for_appliers(f) && wait_for_collection(f);
-}
-
-/* One flush at a time; false: too late. */
-static bool wait_for_turn(struct flush *f) {
-    for (unsigned n = 0; !(f->claims = wane__flushing_begin(f->r)); n++) {
-        if (late(f))
-            return false;
-        nap_or_work(f, n);
-    }
-    wane__heavy(); /* who is seen not applying from now on sees the claim before it takes more */
-    return true;
-}
-
-/*
- * It ends: a pass ends, since it takes what was there when it began and what that leads to, which is finite; and a pass
- * either has news, of which there may be PASSES_MAX, or everybody but this thread and the library's is still. Those two
- * then work off a finite number of units and deaths: each pass that is not the last finds some.
- *
- * It is complete when the others are still: then passes end by finished() alone. Beside others a chain that is handed on
- * a link at a time could outlast the passes; so the others leave the chain to this thread (life/flushing.h), and
- * collections, which would take what dies out of its hands, wait.
- */
-static bool passes(struct flush *f) {
-    bool done = true;
-    for (int i = 0, counted = 0; done && counted < PASSES_MAX; i++) {
-        if (i > PASSES_FREE || counted > 0) {
-            wane__flushing_hold_collections();
-            done = wait_for_collection(f);
-        }
-        uint64_t before = news(f);
-        bool calls = wane__calls_due();
-        done = done && pass(f);
-        if (done && finished(f))
+static bool help_with_queue(struct wane__record *r, struct wane__queue *q, uint64_t wave, struct wane__limit *limit) {
+    bool did = false;
+    uint64_t end = wane__wave_limit(q, wave);
+    while (load_acquire(&q->xhead) < end && wane__settle(r, q, end, true, true, limit) > 0) {
+        did = true;
+        if (wane__passed(r, limit))
             break;
-        if (calls || news(f) != before)
-            counted++;
     }
-    done = done && drain_own(f); /* what it took on while it waited */
-    wane__reap(f->r, true);
-    return done;
+    return did;
+}
+
+static bool help_with_deferred(struct wane__record *r, struct wane__record *from, uint64_t wave, struct wane__limit *limit) {
+    bool did = false;
+    uint64_t end = wane__wave_limit(&from->deferred, wave);
+    while (load_relaxed(&from->deferred.xhead) < end && wane__apply_deferred(r, from, end, true, limit) > 0) {
+        did = true;
+        if (wane__passed(r, limit))
+            break;
+    }
+    return did;
+}
+
+static bool help_with_left(struct wane__record *r, struct wane__record *from, uint64_t wave, struct wane__limit *limit) {
+    return load_relaxed(&from->xleft_n) > 0 && wane__reap_left(r, from, wave & 1, true, limit) > 0;
+}
+
+/*
+ * Some of what the wave waits for, until the time is over. Returns whether anything was done. A collection that was
+ * begun in slices waits for this thread, perhaps.
+ */
+static bool help(struct wane__record *r, uint64_t deadline) {
+    bool did = false;
+    uint64_t wave = wane__wave_oldest();
+    struct wane__limit limit = wane__until(r, deadline);
+    wane__grace_step();
+    WANE__EACH_RECORD(from) {
+        if (did && wane__passed(r, &limit))
+            return true;
+        did |= help_with_deferred(r, from, wave, &limit);
+        did |= help_with_queue(r, &from->kept, wave, &limit);
+        did |= help_with_queue(r, &from->handed, wave, &limit);
+        did |= help_with_left(r, from, wave, &limit);
+    }
+    if (wane__wave_in_calls(wave))
+        did |= wane__run_due(r, &limit) > 0;
+    wane__free_due(r);
+    if (!did && wane__wave_in_collection(wave))
+        did = !wane__collect_rest(r, wane__now() + SLICE_NS);
+    return did;
+}
+
+static bool late(uint64_t deadline) { return deadline != UINT64_MAX && wane__now() >= deadline; }
+
+/* False: too late. */
+static bool wait_for_wave(struct wane__record *r, uint64_t wave, uint64_t deadline) {
+    while (!wane__wave_over(wave)) {
+        bool did = help(r, deadline);
+        if (wane__wave_over(wave))
+            return true;
+        if (late(deadline))
+            return false;
+        if (!did)
+            wane__pause_briefly();
+    }
+    return true;
+}
+
+/*
+ * What had to be parked for want of memory is in no queue: it is deferred anew before the cut. While others go on parking this
+ * would not end by itself: hence no more than was there when the flush began. True: what was there is in queues, or done.
+ */
+static bool take_in_parked(struct wane__record *r, uint64_t enough) {
+    wane__unpark(r);
+    return wane__parked() == 0 || wane__unparked() >= enough;
 }
 
 static int flush(struct wane__record *r, int64_t timeout_ns) {
-    struct flush f = {.r = r, .calls = wane__calls_added()};
-    f.deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns;
+    uint64_t deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns;
+    uint64_t enough = wane__unparked() + wane__parked();
     int saved = errno;
-    bool queued = r->may_run_queued;
+    bool queued = r->may_run_queued, done, more = true;
     r->may_run_queued = true;
     wane__record_send_gathered(r);
-    f.unparked = wane__unparked();
-    bool done = wait_for_grace(&f) && wait_for_turn(&f);
-    if (done) {
-        done = passes(&f);
-        wane__flushing_end();
-        f.claims = false;
+    for (unsigned n = 0; more;) {
+        uint64_t unparked = wane__unparked();
+        bool all = take_in_parked(r, enough);
+        uint64_t wave = wane__wave_now();
+        done = wait_for_wave(r, wave, deadline) && (all || !late(deadline));
+        bool follows = load_relaxed(&wane__xwave_deferred[wave & 1]) || wane__unparked() != unparked || wane__parked() > 0;
+        more = done && (!all || (follows && ++n < WAVES_MAX));
+        if (more && !all)
+            wane__pause_briefly();
     }
     r->may_run_queued = queued;
     errno = saved;
@@ -338,8 +149,11 @@ static size_t poll_for_collector(struct wane__record *r) {
     size_t n = 0;
     bool queued = r->may_run_queued;
     r->may_run_queued = true;
-    WANE__EACH_RECORD(from) n += wane__settle_all(r, &from->handed, true, false);
-    wane__reap_waiting(r);
+    WANE__EACH_RECORD(from) {
+        n += wane__settle_all(r, &from->handed, true, false);
+        wane__reap_left(r, from, 0, true, NULL);
+        wane__reap_left(r, from, 1, true, NULL);
+    }
     r->may_run_queued = queued;
     return n;
 }
@@ -348,7 +162,7 @@ static size_t poll_for_collector(struct wane__record *r) {
 static size_t poll_deferred(struct wane__record *r) {
     uint64_t limit = load_acquire(&r->deferred.xsafe);
     size_t n = 0, batch;
-    while (load_relaxed(&r->deferred.xhead) < limit && (batch = wane__apply_deferred(r, r, true)) > 0)
+    while (load_relaxed(&r->deferred.xhead) < limit && (batch = wane__apply_deferred(r, r, limit, true, NULL)) > 0)
         n += batch;
     return n;
 }
@@ -362,15 +176,13 @@ size_t wane_poll(void) {
     wane__event_clear();
     wane__grace_step();
     size_t n = poll_deferred(r);
-    if (!wane__flushing_other(r)) { /* else the flush does it, and what comes of it */
-        n += wane__settle_all(r, &r->kept, true, false);
-        if (!wane__background_running()) /* nobody else will */
-            n += poll_for_collector(r);
-    }
+    n += wane__settle_all(r, &r->kept, true, false);
+    if (!wane__background_running()) /* nobody else will */
+        n += poll_for_collector(r);
     wane__reap(r, true);
-    n += wane__run_due(r, UINT64_MAX);
+    n += wane__run_due(r, NULL);
     wane__free_due(r);
-    wane__loop_settle(r);
+    wane__loop_settle();
     errno = saved;
     return n;
 }

@@ -15,7 +15,6 @@
 #include "cycle/background.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
-#include "life/flushing.h"
 #include "os/clock.h"
 #include "thread/event.h"
 #include "thread/grace.h"
@@ -35,22 +34,22 @@ static bool xstuck;
 /* Somebody sleeps as long as it is told to: steps leave candidates alone for a while after a look in vain. */
 static bool xpaced;
 
-static enum readiness units_of(const struct wane__record *r, struct wane__record *from) {
+static enum readiness units_of(struct wane__record *from) {
     if (wane__deferred_ready(from) > 0)
         return READY;
     bool kept = wane__queue_length(&from->kept) + wane__queue_length(&from->handed) > 0;
-    if (kept && wane__fences_known() && !wane__flushing_other(r))
+    if (kept && wane__fences_known())
         return READY;
     return wane__units_waiting(from) > 0 ? WAITING : NOTHING;
 }
 
-static enum readiness work_readiness(const struct wane__record *r) {
+static enum readiness work_readiness(void) {
     enum readiness all = NOTHING;
     for (int i = 0; i < 2 && wane__grace_step() == WANE__GRACE_WAITING; i++) {
         /* what was deferred while a period was under way waits for the next */
     }
     WANE__EACH_RECORD(from) {
-        enum readiness one = units_of(r, from);
+        enum readiness one = units_of(from);
         if (one > all)
             all = one;
     }
@@ -65,8 +64,8 @@ struct outlook {
     int64_t collection; /* ns until there is one to be done; negative: none is known of */
 };
 
-static struct outlook look(const struct wane__record *r) {
-    struct outlook o = {.work = work_readiness(r)};
+static struct outlook look(void) {
+    struct outlook o = {.work = work_readiness()};
     o.collection = wane__step_delay(&o.collection_waits);
     return o;
 }
@@ -91,10 +90,10 @@ static void settle(struct outlook *o) {
         wane__event_disarm(); /* the next look comes after a pause */
 }
 
-void wane__loop_settle(const struct wane__record *r) {
+void wane__loop_settle(void) {
     if (!wane__event_exists())
         return;
-    struct outlook o = look(r);
+    struct outlook o = look();
     settle(&o);
 }
 
@@ -102,7 +101,7 @@ void wane__loop_settle(const struct wane__record *r) {
 static int step(struct wane__record *r, uint64_t deadline) {
     bool worked = wane__work_slice(r, deadline);
     int collected = wane__collect_slice(r, deadline, worked ? WANE__DUE_ONLY : load_relaxed(&xpaced) ? WANE__PACED : WANE__EAGER);
-    struct outlook o = look(r);
+    struct outlook o = look();
     bool did = worked || (collected != 0 && !o.collection_waits);
     store_relaxed(&xstuck, !did && ready(&o));
     if (did)
@@ -145,7 +144,7 @@ int64_t wane_gc_wait_ns(void) {
     if (r == NULL)
         return PAUSE_LEAST_NS;
     store_relaxed(&xpaced, true);
-    struct outlook o = look(r);
+    struct outlook o = look();
     leave_to_thread(&o);
     bool stuck = load_relaxed(&xstuck);
     if (ready(&o) && !stuck)
@@ -168,7 +167,7 @@ int wane_event_fd(void) {
     int fd = wane__event_fd();
     if (fd >= 0 && !existed) {
         wane__event_clear();
-        wane__loop_settle(r);
+        wane__loop_settle();
     }
     errno = saved;
     return fd;

@@ -11,11 +11,12 @@
 
 #include "api/api.h"
 #include "base/option.h"
+#include "count/wave.h"
 #include "cycle/background.h"
 #include "cycle/collect.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
-#include "life/flushing.h"
+#include "life/left.h"
 #include "life/weak.h"
 #include "os/barrier.h"
 #include "thread/event.h"
@@ -47,7 +48,7 @@ static void fork_prepare(void) {
     wane__collector_lock();
     wane__collect_fork_prepare();
     wane__generations_fork_prepare();
-    wane__death_fork_prepare();
+    wane__left_fork_prepare();
     wane__type_fork_prepare();
     wane__weak_fork_prepare();
     wane__record_fork_prepare();
@@ -63,7 +64,7 @@ static void parent(void) {
     wane__record_fork_parent();
     wane__weak_fork_release();
     wane__type_fork_release();
-    wane__death_fork_parent();
+    wane__left_fork_parent();
     wane__generations_fork_parent();
     wane__collect_fork_parent();
     wane__collector_unlock();
@@ -79,7 +80,6 @@ static void child(void) {
     wane__type_fork_release();
     wane__collect_fork_child(self);
     wane__generations_fork_child(self);
-    wane__flushing_fork_child(self);
     wane__background_fork_child();
     wane__event_fork_child();
     wane__collector_unlock();
@@ -87,6 +87,8 @@ static void child(void) {
     wane__park_fork_child();
     wane__defer_fork_child(self);
     wane__death_fork_child(self);
+    wane__left_fork_child(self);
+    wane__wave_fork_child(self);
 }
 
 static void fork_over(void) {

@@ -36,10 +36,12 @@ struct wane__queue {
     /* written by the producer */
     uint64_t xtail;  /* words pushed */
     uint64_t xbytes; /* what the words pushed stand for */
+    uint64_t xinherited[2]; /* position behind the last word of each parity that says its wave itself; see count/wave.h */
     /* written under the try-lock */
     struct wane__segment *head_segment;
     uint64_t xhead;       /* words taken */
     uint64_t xbytes_done; /* what the words taken stood for */
+    uint64_t xcut, xcut_wave; /* words below the position are of that wave, others of the next */
     /* of those who publish that words may be taken; see thread/grace.c */
     uint64_t noted;
     uint64_t xsafe;

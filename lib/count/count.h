@@ -32,7 +32,8 @@ enum wane__drop wane__drop_unit_marked(struct wane__record *r, struct wane__head
  * What a subtraction from the count of a merged object without a finalizer due did, by the word that it returned: DROPPED
  * or DIED. In the same bracket.
  */
-enum wane__drop wane__drop_counted(struct wane__header *h, uint64_t before, const char *operation);
+enum wane__drop wane__drop_counted(struct wane__record *r, struct wane__header *h, uint64_t before,
+                                   const char *operation);
 
 /* Takes one unit; the caller holds or borrows one. In the caller's bracket. */
 void wane__take_unit_marked(struct wane__record *r, struct wane__header *h, const char *operation);

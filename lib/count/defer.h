@@ -18,6 +18,7 @@
 #define WANE_COUNT_DEFER_H
 
 #include "count/count.h"
+#include "count/wave.h"
 
 /*
  * Adds a unit to r's queue; r is the calling thread's. False: memory is out, nothing changed. Outside brackets.
@@ -72,19 +73,12 @@ static inline uint64_t wane__deferred_ready(struct wane__record *from) {
 }
 
 /*
- * r marks itself as applying (odd) before it takes anything from a queue or list, and as done when all of it is applied
- * and what died of it is destroyed: so whoever finds units taken finds who took them applying, or the work done.
- * begin returns false when a frame further down the stack has begun already; then there is nothing to end.
+ * Takes units that are safe and below position `limit`, or those below it of a queue `kept` or `handed`, into r's own batch,
+ * and begins frames for their waves (count/wave.h). Returns how many; 0 also when somebody else is taking, or r's batch is in
+ * use. If it is not 0, wane__batch_end follows when each unit was taken out of the batch, and what died of it is
+ * destroyed or left to others.
  */
-bool wane__applying_begin(struct wane__record *r);
-void wane__applying_end(struct wane__record *r);
-
-/*
- * Takes units that are safe, or those below position `limit` of a queue `kept` or `handed`, into r's own batch. r is
- * applying. Returns how many; 0 also when somebody else is taking, or r's batch is in use. wane__batch_end follows
- * when each unit was taken out of the batch.
- */
-size_t wane__batch_deferred(struct wane__record *r, struct wane__record *from);
+size_t wane__batch_deferred(struct wane__record *r, struct wane__record *from, uint64_t limit);
 size_t wane__batch_kept(struct wane__record *r, struct wane__queue *q, uint64_t limit);
 void wane__batch_end(struct wane__record *r);
 

@@ -11,6 +11,7 @@
 #include "count/count.h"
 #include "thread/event.h"
 
+#include "count/wave.h"
 #include "thread/mode.h"
 
 bool wane__xpinning;
@@ -35,8 +36,21 @@ static enum wane__drop died(struct wane__header *h, uint64_t before) {
     return WANE__DIED;
 }
 
+/* The same in what a flush may wait for: if a newer collection holds it, the word says which wave its death is of. */
+static enum wane__drop bury_in_wave(struct wane__record *r, struct wane__header *h) {
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    for (;;) {
+        uint64_t flag = wane__wave_pin(r, w);
+        if (cas_weak_acq_rel(&h->shared, &w, (w & ~WANE__LIVE) | flag)) /* [order:count] */
+            return died(h, w);
+        wane__wave_unpin(flag);
+    }
+}
+
 /* The count reached zero by a subtraction: clear LIVE. */
-static enum wane__drop bury(struct wane__header *h) {
+static enum wane__drop bury(struct wane__record *r, struct wane__header *h) {
+    if (unlikely(r->wave != 0))
+        return bury_in_wave(r, h);
     return died(h, and_acq_rel(&h->shared, ~WANE__LIVE)); /* [order:count] */
 }
 
@@ -69,7 +83,7 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
     wane__pause();
     for (;;) {
         WANE__CHECK_FULL(!wane__word_has(w, WANE__MERGED));
-        uint64_t to = w | WANE__MERGED;
+        uint64_t to = w | WANE__MERGED, flag = 0;
         bool last = wane__word_count(w) == 0;
         if (wane__word_has(w, WANE__IMMORTAL))
             return WANE__DROPPED;
@@ -77,7 +91,7 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
             /* The unit stays; without final_ok it is kept with the flag, for somebody who may run the finalizer. */
             to = (w | WANE__MERGED) + WANE__COUNT_ONE - (final_ok ? WANE__FINAL_DUE : 0);
         else if (last)
-            to &= ~WANE__LIVE;
+            to = (to & ~WANE__LIVE) | (flag = wane__wave_pin(r, w));
         else
             wane__make_candidate(h);
         if (cas_weak_acq_rel(&h->shared, &w, to)) { /* [order:count] */
@@ -88,6 +102,7 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
                 return final_ok ? WANE__FINAL : WANE__KEPT;
             return died(h, w);
         }
+        wane__wave_unpin(flag);
     }
 }
 
@@ -99,27 +114,31 @@ enum wane__drop wane__revoke_last(struct wane__record *r, struct wane__header *h
     if ((w & flags) == WANE__LIVE && wane__word_count(w) + load_relaxed(&h->local) == 1) {
         wane__tsan_release(&h->shared);
         wane__pause();
-        if (cas_acq_rel(&h->shared, &w, (w & ~(WANE__COUNT_MASK | WANE__LIVE)) | WANE__MERGED)) { /* [order:count] */
+        uint64_t flag = wane__wave_pin(r, w), to = (w & ~(WANE__COUNT_MASK | WANE__LIVE)) | WANE__MERGED | flag;
+        if (cas_acq_rel(&h->shared, &w, to)) { /* [order:count] */
             wane__tally(r->xmerges, 1);
             wane__tally(r->xrevocations, 1);
             result = died(h, w);
+        } else {
+            wane__wave_unpin(flag);
         }
     }
     wane__unmark(&r->head);
     return result;
 }
 
-enum wane__drop wane__drop_counted(struct wane__header *h, uint64_t before, const char *operation) {
+enum wane__drop wane__drop_counted(struct wane__record *r, struct wane__header *h, uint64_t before,
+                                   const char *operation) {
     if (wane__word_has(before, WANE__IMMORTAL))
         return WANE__DROPPED;
     if (wane__word_count(before) == 0 || !wane__word_has(before, WANE__LIVE))
         wane__fatal_dead(h, operation);
-    return wane__word_count(before) == 1 ? bury(h) : WANE__DROPPED;
+    return wane__word_count(before) == 1 ? bury(r, h) : WANE__DROPPED;
 }
 
 /* Merged: the shared count is the whole one. Returns false to be called again with the word that is there now. */
-static bool drop_merged(struct wane__header *h, uint64_t *w, bool final_ok, const char *operation,
-                        enum wane__drop *ret) {
+static bool drop_merged(struct wane__record *r, struct wane__header *h, uint64_t *w, bool final_ok,
+                        const char *operation, enum wane__drop *ret) {
     uint64_t count = wane__word_count(*w);
     bool final_due = wane__word_has(*w, WANE__FINAL_DUE);
     if (count == 0)
@@ -129,9 +148,12 @@ static bool drop_merged(struct wane__header *h, uint64_t *w, bool final_ok, cons
             *ret = WANE__KEPT;
             return true;
         }
-        uint64_t to = final_due ? *w & ~WANE__FINAL_DUE : (*w - WANE__COUNT_ONE) & ~WANE__LIVE;
-        if (!cas_weak_acq_rel(&h->shared, w, to)) /* [order:count] */
+        uint64_t flag = final_due ? 0 : wane__wave_pin(r, *w);
+        uint64_t to = final_due ? *w & ~WANE__FINAL_DUE : ((*w - WANE__COUNT_ONE) & ~WANE__LIVE) | flag;
+        if (!cas_weak_acq_rel(&h->shared, w, to)) { /* [order:count] */
+            wane__wave_unpin(flag);
             return false;
+        }
         *ret = final_due ? WANE__FINAL : died(h, *w);
         return true;
     }
@@ -139,11 +161,11 @@ static bool drop_merged(struct wane__header *h, uint64_t *w, bool final_ok, cons
     *ret = WANE__DROPPED;
     if (final_due)
         return cas_weak_acq_rel(&h->shared, w, *w - WANE__COUNT_ONE); /* [order:count] */
-    *ret = wane__drop_counted(h, sub_acq_rel(&h->shared, WANE__COUNT_ONE), operation); /* [order:count] */
+    *ret = wane__drop_counted(r, h, sub_acq_rel(&h->shared, WANE__COUNT_ONE), operation); /* [order:count] */
     return true;
 }
 
-static enum wane__drop drop_shared(struct wane__header *h, bool final_ok, const char *operation) {
+static enum wane__drop drop_shared(struct wane__record *r, struct wane__header *h, bool final_ok, const char *operation) {
     enum wane__drop result;
     wane__tsan_release(&h->shared);
     uint64_t w = load_acquire(&h->shared); /* [order:count] */
@@ -153,7 +175,7 @@ static enum wane__drop drop_shared(struct wane__header *h, bool final_ok, const 
         if (wane__word_has(w, WANE__IMMORTAL))
             return WANE__DROPPED;
         if (wane__word_has(w, WANE__MERGED)) {
-            if (drop_merged(h, &w, final_ok, operation, &result))
+            if (drop_merged(r, h, &w, final_ok, operation, &result))
                 return result;
         } else if (wane__word_count(w) == 0) {
             return WANE__KEPT;
@@ -172,7 +194,7 @@ enum wane__drop wane__drop_unit_marked(struct wane__record *r, struct wane__head
         if (owner == WANE__OWNER_IMMORTAL)
             return WANE__DROPPED;
         wane__pause();
-        return drop_shared(h, final_ok, operation);
+        return drop_shared(r, h, final_ok, operation);
     }
     uint32_t n = load_relaxed(&h->local);
     if (likely(n == 1))

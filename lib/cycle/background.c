@@ -225,7 +225,7 @@ static struct wane__record *begin(void) {
 static void do_rounds(struct wane__record *r) {
     bool more = true;
     while (more && load_acquire(&xstate) == RUNNING) {
-        bool did = wane__work(r, true);
+        bool did = wane__work(r);
         if (wane__collect_if_due(r))
             did = true;
         wane__give_back(false, &more_to_give_back);

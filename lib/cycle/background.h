@@ -27,7 +27,7 @@ bool wane__background_running(void);
 uint64_t wane__background_cpu(void);
 
 /* One round of the collector's work for all records: returns whether anything was done. r is applying nothing. */
-bool wane__work(struct wane__record *r, bool silent_only);
+bool wane__work(struct wane__record *r);
 
 /* Whether r, which did such a round, need not rest before the next. */
 bool wane__work_left(const struct wane__record *r);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "life/left.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -113,13 +114,14 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
     uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
     compiler_barrier(); /* afterwards: a fork in between un-pins twice, which is nothing; never would be a loss */
     s->flags |= WANE__SUSPECT_GONE;
-    if (!wane__word_has(before, WANE__LIVE)) {
-        wane__tsan_acquire(&h->shared);
-        wane__bury(c->r, h);
-    }
+    if (!wane__word_has(before, WANE__LIVE))
+        wane__unpinned(c->r, h, before);
 }
 
-void wane__collection_begin(const struct wane__scope *what) { current = (struct wane__collection){.what = *what}; }
+void wane__collection_begin(const struct wane__scope *what) {
+    wane__wave_collection_begin();
+    current = (struct wane__collection){.what = *what};
+}
 
 bool wane__collection_is_open(void) { return current.stage != WANE__STAGE_OVER; }
 
@@ -181,12 +183,16 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
     free(c->weak);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
     wane__reap(r, true);
+    wane__wave_collection_end();
+    wane__wake(); /* somebody died while it was pinned, perhaps */
 }
 
 bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
     struct wane__collection *c = &current;
+    uint8_t wave = r->wave;
     c->r = r;
     c->deadline = deadline;
+    r->wave = wane__wave_of_collection(); /* what comes of it is of the wave in which it began */
     store_relaxed(&wane__xcollects, r->id);
     while (c->stage != WANE__STAGE_OVER && advance(c)) {
     }
@@ -194,6 +200,7 @@ bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wa
     if (over)
         close(c, ret);
     store_relaxed(&wane__xcollects, 0u);
+    r->wave = wave;
     return over;
 }
 
@@ -229,8 +236,9 @@ static bool is_pinned(struct wane__header *h) { return wane__word_has(load_relax
 /* For the child of a fork: the dead are found by wane__death_fork_child. */
 static void un_pin(struct wane__collection *c, struct wane__header *h) {
     uint64_t mine = WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
-    if (!wane__word_has(and_acq_rel(&h->shared, ~mine), WANE__LIVE)) /* [order:count] */
-        wane__bury(c->r, h);
+    uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
+    if (!wane__word_has(before, WANE__LIVE))
+        wane__unpinned(c->r, h, before);
 }
 
 static bool in_table(const struct wane__collection *c, const struct wane__header *h) {
@@ -254,6 +262,7 @@ static void undo(struct wane__collection *c) {
     no_pins();
     wane__table_free(&c->table);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
+    wane__wave_collection_end(); /* who died of it is left to others */
 }
 
 /* No group is half decided; what was half emptied is emptied again, and what is not GONE destroyed. */

@@ -88,7 +88,7 @@ bool wane__settle_finalizers(struct wane__collection *c) {
         return true;
     if (!await_guards(c))
         return false;
-    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, true) > 0) {
+    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, UINT64_MAX, true, NULL) > 0) {
     }
     wane__settle_all(r, &r->kept, true, true);
     return true;

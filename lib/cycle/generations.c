@@ -20,7 +20,6 @@
 #include "cycle/collect.h"
 #include "cycle/policy.h"
 #include "life/apply.h"
-#include "life/flushing.h"
 #include "life/growth.h"
 #include "os/clock.h"
 #include "thread/event.h"
@@ -42,8 +41,6 @@ static int64_t bytes_before;             /* that lived when it, or its first par
 static int64_t bytes_freed;              /* by its parts */
 static bool base_falls;                  /* the deaths that the oldest generation's last collection caused are not over */
 
-/* Odd while somebody has the claim. */
-static uint32_t xturn;
 /* A collection was begun, and nobody is at it. */
 static bool xopen;
 
@@ -55,9 +52,8 @@ static wane_gc_stats xstats[3];
 
 static bool claim(const struct wane__record *r) {
     uint32_t nobody = 0;
-    if (wane__flushing_holds(r) || !cas_acq_rel(&xclaim, &nobody, r->id)) /* [order:consumer] */
+    if (!cas_acq_rel(&xclaim, &nobody, r->id)) /* [order:consumer] */
         return false;
-    store_relaxed(&xturn, xturn + 1);
     wane__tsan_acquire(&xclaim);
     return true;
 }
@@ -65,17 +61,10 @@ static bool claim(const struct wane__record *r) {
 static void unclaim(void) {
     store_relaxed(&xopen, wane__collection_is_open());
     wane__tsan_release(&xclaim);
-    store_release(&xturn, xturn + 1); /* [order:applying] */
     store_release(&xclaim, 0u); /* [order:consumer] */
     fence_seq_cst(); /* marks that were left, and what is open, before the look whether the thread sleeps */
     if (load_relaxed(&wane__xidle))
         wane__wake_idle();
-}
-
-uint32_t wane__collection_turn(void) {
-    uint32_t turn = load_acquire(&xturn); /* [order:applying] */
-    wane__tsan_acquire(&xclaim);
-    return turn;
 }
 
 static uint64_t tracked_births(void) {
@@ -321,7 +310,7 @@ bool wane__growth_calls(void) {
 }
 
 int64_t wane__step_delay(bool *ret_waits) {
-    *ret_waits = (load_acquire(&xturn) & 1) != 0; /* [order:applying] */
+    *ret_waits = load_acquire(&xclaim) != 0; /* [order:consumer] */
     if (*ret_waits)
         return -1;
     if (load_relaxed(&xopen))
@@ -401,7 +390,6 @@ void wane__generations_fork_child(const struct wane__record *self) {
     pthread_mutex_unlock(&policy_lock);
     if (self == NULL || xclaim != self->id) {
         store_relaxed(&xclaim, 0u);
-        xturn += xturn & 1;
         xopen = wane__collection_is_open();
     }
 }

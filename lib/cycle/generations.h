@@ -14,9 +14,6 @@
 /* The collector thread, each round: collects if it is time. Returns whether it did. */
 bool wane__collect_if_due(struct wane__record *r);
 
-/* Odd while a collection runs, another number for each: who died while it held them is destroyed when that changes. */
-uint32_t wane__collection_turn(void);
-
 /* Nanoseconds until something may be due of itself; negative: nothing will be as things are. The collector thread. */
 int64_t wane__age_delay(void);
 
@@ -41,7 +38,7 @@ int wane__collect_slice(struct wane__record *r, uint64_t deadline, enum wane__ea
  */
 int64_t wane__step_delay(bool *ret_waits);
 
-/* Whether one is open that nobody is at: what died while it held it waits for whoever goes on. After the turn was read. */
+/* Whether one is open that nobody is at. */
 bool wane__collection_unfinished(void);
 
 /*

@@ -10,6 +10,7 @@
  */
 #include "base/check.h"
 #include "cycle/collect.h"
+#include "life/left.h"
 
 #if WANE_CHECKS >= 2
 
@@ -49,8 +50,9 @@ static void check_referrer(struct walk *walk, struct wane__header *h) {
     wane__visit_slots(wane__type_of(load_relaxed(&h->shared)), h, &walk->ops);
     wane__guard_leave();
     wane__tsan_release(&h->shared);
-    if (!wane__word_has(and_acq_rel(&h->shared, ~WANE__PINNED), WANE__LIVE)) /* [order:count] */
-        wane__bury(walk->c->r, h);
+    uint64_t before = and_acq_rel(&h->shared, ~WANE__PINNED); /* [order:count] */
+    if (!wane__word_has(before, WANE__LIVE))
+        wane__unpinned(walk->c->r, h, before);
 }
 
 static bool check_page(struct wane__page *page, void *arg) {

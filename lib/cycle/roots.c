@@ -14,6 +14,7 @@
  * have their turn while mutators fill those at the beginning.
  */
 #include "cycle/collect.h"
+#include "life/left.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
@@ -86,8 +87,9 @@ static inline bool is_candidate(const struct wane__collection *c, const struct w
 }
 
 static void un_pin(struct wane__collection *c, struct wane__header *h) {
-    if (!wane__word_has(and_acq_rel(&h->shared, ~(WANE__PINNED | WANE__WATCHED)), WANE__LIVE)) /* [order:count] */
-        wane__bury(c->r, h);
+    uint64_t before = and_acq_rel(&h->shared, ~(WANE__PINNED | WANE__WATCHED)); /* [order:count] */
+    if (!wane__word_has(before, WANE__LIVE))
+        wane__unpinned(c->r, h, before);
 }
 
 /* h looks like a candidate. */

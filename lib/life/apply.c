@@ -8,24 +8,40 @@
  */
 #include "life/apply.h"
 
+#include "count/wave.h"
 #include "life/ahead.h"
-#include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
 
-size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call) {
-    bool outermost = wane__applying_begin(r);
-    size_t n = wane__batch_deferred(r, from);
-    for (size_t i = 0; i < n; i++) {
-        struct wane__header *h = wane__batch_unit(r, i);
-        wane__let_go(r, h, may_call, "a deferred decrement");
+/* Gives up the units of r's batch, wave by wave, destroys what dies of each, and ends the batch. */
+static void give_up(struct wane__record *r, size_t n, bool may_call, struct wane__limit *limit, const char *operation) {
+    bool inside = r->applies_inside;
+    uint8_t wave = r->wave;
+    size_t at = 0, split = load_relaxed(&r->xbatch_split);
+    r->applies_inside = r->callbacks > 0;
+    for (unsigned parity = 0; parity < 2; parity++) {
+        size_t end = parity == 0 ? split : n;
+        if (at == end)
+            continue;
+        r->wave = (uint8_t)(parity + 1);
+        for (; at < end; at++) {
+            struct wane__header *h = wane__batch_unit(r, at);
+            if (h != NULL)
+                wane__let_go(r, h, may_call && !wane__is_over(r, limit), operation);
+        }
+        wane__reap_within(r, may_call, limit, r);
     }
+    r->wave = wave;
+    r->applies_inside = inside;
+    wane__batch_end(r);
+}
+
+size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call,
+                            struct wane__limit *within) {
+    size_t n = wane__batch_deferred(r, from, limit);
     if (n > 0)
-        wane__batch_end(r);
-    wane__reap(r, may_call);
-    if (outermost)
-        wane__applying_end(r);
+        give_up(r, n, may_call, within, "a deferred decrement");
     return n;
 }
 
@@ -97,12 +113,22 @@ static bool wait_for_owners(const struct owners *owners, bool others, bool may_w
     return others ? wane__brackets_clear() : owners_clear(owners);
 }
 
-/* Step 3: an object whose only unit is the batch's dies of it, the others are merged. */
+/*
+ * Step 3: an object whose only unit is the batch's dies of it, the others are merged. If there are two waves in the batch, those
+ * of the second are merged only: what dies is of the wave whose turn it is.
+ */
 static void end_batch(struct wane__record *r, size_t n) {
+    size_t split = load_relaxed(&r->xbatch_split), first = split > 0 ? split : n;
+    uint8_t wave = r->wave;
+    r->wave = split > 0 ? 1 : 2;
     for (size_t i = 0; i < n; i++) {
         struct wane__header *h = (struct wane__header *)load_relaxed(&r->xbatch[i]);
         if (load_relaxed(&h->owner) != WANE__OWNER_NONE)
             continue;
+        if (i >= first) {
+            wane__revoke_end(r, h);
+            continue;
+        }
         store_relaxed(&r->xbatch[i], (uintptr_t)0); /* a child of fork() loses the unit in hand; it never has two */
         switch (wane__revoke_last(r, h)) {
         case WANE__DIED:
@@ -115,6 +141,7 @@ static void end_batch(struct wane__record *r, size_t n) {
             wane__revoke_end(r, h);
         }
     }
+    r->wave = wave;
 }
 
 static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
@@ -135,49 +162,38 @@ static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
     wane__guard_leave();
 }
 
-size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait) {
-    bool outermost = wane__applying_begin(r);
+size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait,
+                    struct wane__limit *within) {
     size_t n = wane__batch_kept(r, q, limit);
     if (n > 0) {
         revoke_batch(r, n, may_wait);
-        for (size_t i = 0; i < n; i++) {
-            struct wane__header *h = wane__batch_unit(r, i);
-            if (h != NULL)
-                wane__let_go(r, h, may_call, "wane_release");
-        }
-        wane__batch_end(r);
+        give_up(r, n, may_call, within, "wane_release");
     }
-    wane__reap(r, may_call);
-    if (outermost)
-        wane__applying_end(r);
     return n;
 }
 
 size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait) {
     uint64_t limit = load_acquire(&q->xtail);
     size_t n = 0, batch;
-    while (load_acquire(&q->xhead) < limit && (batch = wane__settle(r, q, limit, may_call, may_wait)) > 0)
+    while (load_acquire(&q->xhead) < limit && (batch = wane__settle(r, q, limit, may_call, may_wait, NULL)) > 0)
         n += batch;
     return n;
 }
 
-size_t wane__run_due(struct wane__record *r, uint64_t deadline) {
+size_t wane__run_due(struct wane__record *r, struct wane__limit *limit) {
     size_t n = 0;
-    if (!wane__calls_due())
+    if (!wane__calls_due() || !wane__calls_begin(r->id))
         return 0;
-    bool outermost = wane__applying_begin(r); /* before the turn: who finds it taken waits for the one who applies */
-    if (wane__calls_begin(r->id)) {
-        for (wane_defer_node *node; (node = wane__calls_next()) != NULL; n++) {
-            wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
-            wane__calls_done();
-            wane__reap(r, true);
-            if (deadline != UINT64_MAX && wane__now() >= deadline)
-                break;
-        }
-        wane__calls_end();
+    uint8_t wave = r->wave;
+    for (wane_defer_node *node; (n == 0 || !wane__is_over(r, limit)) && (node = wane__calls_next()) != NULL; n++) {
+        r->wave = wane__wave_of_call(wane__calls_run() + 1);
+        wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
+        wane__reap_within(r, true, limit, r);
+        wane__record_send_gathered(r);
+        wane__calls_done(); /* last: a flush waits for what comes of it too */
     }
-    if (outermost)
-        wane__applying_end(r);
+    r->wave = wave;
+    wane__calls_end();
     return n;
 }
 

@@ -7,21 +7,27 @@
 #define WANE_LIFE_APPLY_H
 
 #include "life/death.h"
+#include "life/left.h"
 
-/* Applies one batch of units of `from` that are safe; destroys what dies. Returns how many. */
-size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, bool may_call);
+/*
+ * Applies one batch of units of `from` that are safe, below position `limit`; destroys what dies, within a limit (NULL:
+ * all of it). Returns how many.
+ */
+size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, uint64_t limit, bool may_call,
+                            struct wane__limit *within);
 
 /*
  * Settles one batch of units of q, a record's `kept` or `handed`, below position `limit`, by revocation. Where the owner is in the
  * middle of counting, may_wait waits for it (a few instructions, or its time slice); without, the unit is kept again.
  */
-size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait);
+size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait,
+                    struct wane__limit *within);
 
 /* All that q holds now, batch by batch, as far as nobody else takes it. Returns how many. */
 size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait);
 
-/* Runs deferred functions that are due now, until the deadline (UINT64_MAX: all). Returns how many. May call. */
-size_t wane__run_due(struct wane__record *r, uint64_t deadline);
+/* Runs deferred functions that are due now, within a limit (NULL: all). Returns how many. May call. */
+size_t wane__run_due(struct wane__record *r, struct wane__limit *limit);
 /* Frees blocks that are due. */
 void wane__free_due(struct wane__record *r);
 

@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #include "base/option.h"
-#include "life/flushing.h"
+#include "life/left.h"
 #include "os/clock.h"
 #include "os/doze.h"
 #include "thread/grace.h"
@@ -23,14 +23,20 @@
 
 #define APPLY_EVERY 64   /* units */
 #define GRACE_EVERY 2048 /* units */
+#define DEATHS_A_CALL 2048 /* a call that asks for something else destroys no more: the rest is left to others */
 #define SETTLE_FROM 960  /* units kept: a barrier interrupts every running thread, and costs as much as 200 deaths */
 #define SETTLE_BYTES ((uint64_t)1 << 20) /* or so many bytes that they keep */
 #define NAP_NS 50000
 #define HOLD_PART 4 /* of stall_limit_us, each time a thread has made so much: often and briefly */
 
+/* What this thread deferred, and what it left to others. What is parked is everybody's. */
+static uint64_t charged(const struct wane__record *r) {
+    return wane__bytes_waiting(r) + load_relaxed(&r->xleft_bytes) + wane__parked_bytes();
+}
+
 /* An allowance ends when the bound is met again, not only when it is used up. */
 static bool over_bound(struct wane__record *r) {
-    uint64_t waits = wane__bytes_waiting(r) + wane__dead_bytes() + wane__parked_bytes();
+    uint64_t waits = charged(r);
     if (waits > (uint64_t)wane__option(deferred_bytes))
         return waits > r->allowance;
     if (unlikely(r->allowance != 0))
@@ -38,11 +44,19 @@ static bool over_bound(struct wane__record *r) {
     return false;
 }
 
-static void help(struct wane__record *r, bool may_call) {
+/* A step of help: no more than a batch of each kind. False: there was nothing to do. */
+static bool help(struct wane__record *r, bool may_call, uint64_t deadline) {
+    struct wane__limit limit = wane__until(r, deadline);
+    limit.deaths = DEATHS_A_CALL;
     wane__grace_step();
-    while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, may_call) > 0) {
+    bool did = wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, UINT64_MAX, may_call, &limit) > 0;
+    uint64_t tail = load_relaxed(&r->kept.xtail);
+    did |= load_relaxed(&r->kept.xhead) < tail && wane__settle(r, &r->kept, tail, may_call, false, &limit) > 0;
+    if (load_relaxed(&wane__xasleep) == WANE__UNSTARTED && load_relaxed(&r->xleft_n) > 0) { /* to nobody */
+        did |= wane__reap_left(r, r, 0, may_call, &limit) > 0;
+        did |= wane__reap_left(r, r, 1, may_call, &limit) > 0;
     }
-    wane__settle_all(r, &r->kept, may_call, false);
+    return did;
 }
 
 static void count_stall(struct wane__record *r, uint64_t ns) {
@@ -56,23 +70,28 @@ static void count_stall(struct wane__record *r, uint64_t ns) {
 
 static void nap(void) { wane__doze(NAP_NS); }
 
+/* Helping is imposed as well as waiting: both end when the patience does, and both are counted. */
 static void hold_to_bound(struct wane__record *r, bool may_call) {
     int saved = errno;
-    help(r, may_call);
-    if (over_bound(r) && r->head.nest == 0 && r->callbacks == 0) {
-        uint64_t begin = wane__now(), now = begin;
-        uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000;
-        wane__hurry();
-        while (over_bound(r) && now - begin < patience) {
+    bool may_wait = r->head.nest == 0 && r->callbacks == 0;
+    uint64_t begin = wane__now(), now = begin;
+    uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000;
+    bool imposed = false;
+    do {
+        if (!help(r, may_call, begin + patience)) {
+            if (!may_wait)
+                break;
+            wane__hurry();
             nap();
-            help(r, may_call);
-            now = wane__now();
         }
+        imposed = true;
+        now = wane__now();
+    } while (over_bound(r) && now - begin < patience);
+    if (imposed)
         count_stall(r, now - begin);
-    }
     if (over_bound(r)) {
         wane__tally(r->xoverruns, 1);
-        r->allowance = wane__bytes_waiting(r) + wane__dead_bytes() + wane__parked_bytes() + (uint64_t)wane__option(deferred_bytes) / 8;
+        r->allowance = charged(r) + (uint64_t)wane__option(deferred_bytes) / 8;
     } else {
         r->allowance = 0;
     }
@@ -82,7 +101,7 @@ static void hold_to_bound(struct wane__record *r, bool may_call) {
 /* No segment for the queue: what is safe may make room. Else the unit is parked, and goes to the library's thread. */
 static void defer_at_last(struct wane__record *r, struct wane__header *h) {
     int saved = errno;
-    help(r, false);
+    help(r, false, UINT64_MAX);
     if (!wane__defer_unit(r, h)) {
         wane__park(r, h);
         wane__wake();
@@ -97,17 +116,24 @@ static void push_on(struct wane__record *r) {
         wane__unpark(r);
 }
 
-/* Not beside a flush, to which they are left; but at the bound all help. */
 static void settle_full(struct wane__record *r, bool may_call) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
     if (likely(tail < r->settle_next))
         return;
     bool full = tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM || wane__queue_bytes(&r->kept) >= SETTLE_BYTES;
-    if (full && !wane__flushing_other(r))
-        wane__settle(r, &r->kept, tail, may_call, false);
+    if (full) {
+        struct wane__limit limit = wane__at_most(DEATHS_A_CALL);
+        wane__settle(r, &r->kept, tail, may_call, false, &limit);
+    }
     /* What could not be settled is kept again, and moved the tail. Each try costs a barrier: others settle it too. */
     bool failed = wane__queue_length(&r->kept) >= SETTLE_FROM;
     r->settle_next = load_relaxed(&r->kept.xtail) + (failed ? SETTLE_FROM : APPLY_EVERY);
+}
+
+static void apply_some(struct wane__record *r) {
+    struct wane__limit limit = wane__at_most(DEATHS_A_CALL);
+    if (wane__apply_deferred(r, r, UINT64_MAX, false, &limit) > 0)
+        settle_full(r, false);
 }
 
 void wane__defer(struct wane__record *r, struct wane__header *h) {
@@ -119,8 +145,8 @@ void wane__defer(struct wane__record *r, struct wane__header *h) {
     if (unlikely(tail % APPLY_EVERY == 0)) {
         if (tail % GRACE_EVERY == 0)
             push_on(r);
-        if (wane__deferred_ready(r) >= APPLY_EVERY && wane__apply_deferred(r, r, false) > 0)
-            settle_full(r, false);
+        if (wane__deferred_ready(r) >= APPLY_EVERY)
+            apply_some(r);
     }
     if (unlikely(over_bound(r)))
         hold_to_bound(r, false);
@@ -149,7 +175,7 @@ void wane__hold_birth_slow(struct wane__record *r) {
     uint64_t begin = wane__now(), now = begin;
     uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000 / HOLD_PART;
     while (waiting_helps() && now - begin < patience) {
-        help(r, false); /* this thread's share of the garbage's way */
+        help(r, false, begin + patience); /* this thread's share of the garbage's way */
         nap();
         now = wane__now();
     }

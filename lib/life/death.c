@@ -5,20 +5,15 @@
  */
 #include "life/death.h"
 
-#include <pthread.h>
 
+#include "life/left.h"
 #include "life/quick.h"
 #include "life/weak.h"
+#include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
 
-/* Found dead where their callbacks may not run. */
-static struct wane__stack xwaiting;
-static size_t xwaiting_n;
-static uint64_t xwaiting_bytes;
-/* Held while those move to the list of whom destroys them: a fork finds each in one of the two. */
-static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
 
 static void put(struct wane__link **list, struct wane__header *h) {
     struct wane__link *link = (struct wane__link *)(void *)h;
@@ -41,65 +36,11 @@ void wane__call_left(struct wane__record *r) {
     move(&r->xlater, load_relaxed(&r->xdead));
 }
 
-static void give_to_collector(struct wane__header *h) {
-    add_relaxed(&xwaiting_n, (size_t)1);
-    add_relaxed(&xwaiting_bytes, (uint64_t)wane__heap_block_size(h));
-    wane__tsan_release(h);
-    wane__stack_push(&xwaiting, (struct wane__link *)(void *)h);
-}
-
-void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
-    wane__tally(r->xleft, 1); /* before it can be seen to wait */
-    give_to_collector(h);
-    wane__wake();
-}
-
 static void hand_over(struct wane__record *r, struct wane__header *h) {
     if (r->callbacks > 0 && !r->applies_inside)
         put(&r->xlater, h);
     else
         wane__leave_dead(r, h);
-}
-
-size_t wane__dead_waiting(void) { return load_acquire(&xwaiting_n); }
-uint64_t wane__dead_bytes(void) { return load_relaxed(&xwaiting_bytes); }
-
-/* Counts a list and adds up its bytes. */
-static size_t weigh(struct wane__link *list, uint64_t *ret_bytes) {
-    size_t n = 0;
-    *ret_bytes = 0;
-    for (struct wane__link *l = list; l != NULL; l = load_relaxed(&l->next), n++) {
-        wane__tsan_acquire(l);
-        *ret_bytes += wane__heap_block_size((struct wane__header *)(void *)l);
-    }
-    return n;
-}
-
-size_t wane__reap_waiting(struct wane__record *r) {
-    if (load_relaxed(&xwaiting.xtop) == NULL)
-        return 0;
-    bool outermost = wane__applying_begin(r);
-    pthread_mutex_lock(&moving);
-    struct wane__link *list = wane__stack_take(&xwaiting);
-    uint64_t bytes;
-    size_t n = weigh(list, &bytes);
-    move(&r->xdead, list);
-    sub_relaxed(&xwaiting_bytes, bytes);
-    sub_acq_rel(&xwaiting_n, n);
-    pthread_mutex_unlock(&moving);
-    if (n > 0)
-        wane__reap(r, true);
-    if (outermost)
-        wane__applying_end(r);
-    return n;
-}
-
-static void hand_over_all(struct wane__link **list) {
-    for (struct wane__link *l = load_relaxed(list), *next; l != NULL; l = next) {
-        next = load_relaxed(&l->next);
-        give_to_collector((struct wane__header *)(void *)l);
-    }
-    store_relaxed(list, NULL);
 }
 
 /* In the child of a fork. */
@@ -112,23 +53,10 @@ static void keep_finals(struct wane__record *gone) {
     gone->finals_any = false;
 }
 
-void wane__death_fork_prepare(void) { pthread_mutex_lock(&moving); }
-
-void wane__death_fork_parent(void) { pthread_mutex_unlock(&moving); }
-
 void wane__death_fork_child(const struct wane__record *self) {
-    pthread_mutex_unlock(&moving);
-    /* Somebody may have been between the count and the push. */
-    xwaiting_n = weigh(xwaiting.xtop, &xwaiting_bytes);
     WANE__EACH_RECORD(gone) {
-        if (gone == self)
-            continue;
-        if (load_relaxed(&gone->xouter) != load_relaxed(&gone->xdead))
-            hand_over_all(&gone->xouter);
-        store_relaxed(&gone->xouter, NULL);
-        hand_over_all(&gone->xdead);
-        hand_over_all(&gone->xlater);
-        keep_finals(gone);
+        if (gone != self)
+            keep_finals(gone);
     }
 }
 
@@ -186,13 +114,16 @@ bool wane__finals_full(struct wane__record *r, struct wane__header *h, struct wa
     return true;
 }
 
-/* Runs the finalizers that had to wait: in no callback, and where user code may run. Finalizers may add to them. */
-static void run_finals(struct wane__record *r) {
+/*
+ * Runs the finalizers that had to wait: in no callback, and where user code may run. Finalizers may add to them. When the time
+ * is over the units are kept.
+ */
+static void run_finals(struct wane__record *r, struct wane__limit *limit) {
     while (wane__queue_length(&r->finals) > 0) {
         uintptr_t unit;
         wane__queue_copy(&r->finals, UINT64_MAX, &unit, 1);
         wane__queue_skip(&r->finals, 1); /* a child of fork() loses the unit in hand; it never has two */
-        wane__let_go(r, (struct wane__header *)unit, true, "the end of a callback");
+        wane__let_go(r, (struct wane__header *)unit, !wane__is_over(r, limit), "the end of a callback");
     }
     r->finals_any = false;
 }
@@ -272,7 +203,7 @@ void wane__visit_dying(struct wane__record *r, wane_type *t, struct wane__header
         wane__visit_slots(t, h, ops);
         r->callbacks -= ops->gathers;
         if (unlikely(r->finals_any && may_call))
-            run_finals(r);
+            run_finals(r, NULL);
     } while (unlikely(ops->again));
 }
 
@@ -318,7 +249,8 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
  * The same for types that have nothing but fixed slots, in one bracket: what the object was the last to refer to dies with
  * it and goes on the list; other units are given up afterwards.
  */
-static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__header *h, uint64_t w, bool may_call) {
+static inline __attribute__((always_inline)) void destroy_simple(struct wane__record *r, wane_type *t, struct wane__header *h,
+                                                                 uint64_t w, bool may_call) {
     struct wane__header *others[WANE__SLOTS_MAX];
     size_t n = t->wane__private[WANE__TYPE_SLOTS_N], others_n = 0;
     wane__mark(&r->head);
@@ -344,29 +276,85 @@ static void destroy_simple(struct wane__record *r, wane_type *t, struct wane__he
         wane__let_go(r, others[i], may_call, "death of its referrer");
 }
 
-void wane__reap(struct wane__record *r, bool may_call) {
+bool wane__passed(const struct wane__record *r, struct wane__limit *limit) {
+    limit->calls_seen = r->calls_n;
+    if (limit->deadline != UINT64_MAX && !limit->over)
+        limit->over = wane__now() >= limit->deadline;
+    return limit->over;
+}
+
+/* Deaths between two looks at the time. */
+#define DEATHS_A_LOOK 64
+/* Blocks of so many bytes count as two deaths, since their slots take as long. */
+#define BYTES_A_DEATH 1024
+
+/* How many more deaths before this is asked again; 0: it is over. */
+static size_t some_deaths(const struct wane__record *r, struct wane__limit *limit) {
+    if (limit->deaths == SIZE_MAX)
+        return wane__passed(r, limit) ? 0 : DEATHS_A_LOOK;
+    size_t n = limit->deaths < DEATHS_A_LOOK ? limit->deaths : DEATHS_A_LOOK;
+    limit->deaths -= n;
+    limit->over = n == 0;
+    return n;
+}
+
+/* Whether h, with many slots, is more than a call with that limit may do. */
+static bool is_too_much(struct wane__limit *limit, struct wane__header *h) {
+    if (limit->deaths == SIZE_MAX)
+        return false;
+    size_t cost = wane__heap_block_size(h) / BYTES_A_DEATH;
+    limit->over = cost > limit->deaths;
+    limit->deaths -= limit->over ? 0 : cost;
+    return limit->over;
+}
+
+/* What died in a callback joins the rest when it has returned. */
+static void join_later(struct wane__record *r) {
+    for (struct wane__link *l; (l = load_relaxed(&r->xlater)) != NULL;) {
+        store_relaxed(&r->xlater, load_relaxed(&l->next));
+        put(&r->xdead, (struct wane__header *)(void *)l);
+    }
+}
+
+static inline __attribute__((always_inline)) void work_off(struct wane__record *r, bool may_call, struct wane__limit *limit,
+                                                           struct wane__record *to) {
     may_call = may_call && wane__may_call(r);
-    for (;;) {
+    /* Something is done before the first look at the time: else a call with too little would never get anywhere. */
+    size_t some = limit != NULL && limit->deaths == SIZE_MAX ? DEATHS_A_LOOK : 0;
+    for (;; some--) {
         if (unlikely(r->finals_any) && may_call)
-            run_finals(r);
-        for (struct wane__link *l; may_call && (l = load_relaxed(&r->xlater)) != NULL;) {
-            store_relaxed(&r->xlater, load_relaxed(&l->next));
-            put(&r->xdead, (struct wane__header *)(void *)l);
-        }
+            run_finals(r, limit);
+        if (may_call)
+            join_later(r);
         struct wane__link *dead = load_relaxed(&r->xdead);
         if (dead == NULL)
             return;
-        store_relaxed(&r->xdead, load_relaxed(&dead->next));
         struct wane__header *h = (struct wane__header *)(void *)dead;
         uint64_t w = load_relaxed(&h->shared);
         wane_type *t = wane__type_of(w);
-        if (likely(wane__ends_simply(t, w)))
+        bool simply = wane__ends_simply(t, w);
+        if (limit != NULL && (wane__is_over(r, limit) || (some == 0 && (some = some_deaths(r, limit)) == 0) ||
+                              (!simply && is_too_much(limit, h)))) {
+            wane__leave_rest(r, to);
+            return;
+        }
+        store_relaxed(&r->xdead, load_relaxed(&dead->next));
+        if (likely(simply))
             destroy_simple(r, t, h, w, may_call);
         else if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(t, WANE__TRAIT_CALLS)))
             hand_over(r, h);
         else
             destroy(r, h, w, may_call);
     }
+}
+
+void wane__reap(struct wane__record *r, bool may_call) { work_off(r, may_call, NULL, NULL); }
+
+void wane__reap_within(struct wane__record *r, bool may_call, struct wane__limit *limit, struct wane__record *to) {
+    if (limit == NULL)
+        work_off(r, may_call, NULL, NULL);
+    else
+        work_off(r, may_call, limit, to);
 }
 
 void wane__release(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {

@@ -7,7 +7,7 @@
  * A list is worked off in a loop: what dies of a death is put on it, so the stack does not grow with the structure.
  *
  * may_call says that user code may run here. Inside a callback it may not: what dies there and has a callback of its
- * own waits in `xlater` until the callback has returned, or, at slot calls and the like, on the collector's list.
+ * own waits in `xlater` until the callback has returned, or, at slot calls and the like, is left to others (life/left.h).
  * Last units of objects whose finalizers are due wait beside it, in `finals`.
  */
 #ifndef WANE_LIFE_DEATH_H
@@ -42,6 +42,37 @@ static inline void wane__count_deaths(struct wane__record *r, const wane_type *t
 /* Destroys r's dead, and all that dies of it. */
 void wane__reap(struct wane__record *r, bool may_call);
 
+/* How far a call goes: until a time, or so many deaths. It is late by what cannot be divided, a callback as a rule. */
+struct wane__limit {
+    uint64_t deadline; /* UINT64_MAX: none */
+    size_t deaths;     /* SIZE_MAX: any number */
+    bool over;
+    uint64_t calls_seen; /* `calls_n` of the record when the time was looked at after a callback */
+};
+
+static inline struct wane__limit wane__until(const struct wane__record *r, uint64_t deadline) {
+    return (struct wane__limit){.deadline = deadline, .deaths = SIZE_MAX, .calls_seen = r->calls_n};
+}
+
+static inline struct wane__limit wane__at_most(size_t deaths) {
+    return (struct wane__limit){.deadline = UINT64_MAX, .deaths = deaths};
+}
+
+/* Looks at the time: whether it has passed. */
+bool wane__passed(const struct wane__record *r, struct wane__limit *limit);
+
+/* Whether a limit is known to be reached; NULL: there is none. Looks at the time only after callbacks. */
+static inline bool wane__is_over(const struct wane__record *r, struct wane__limit *limit) {
+    if (limit == NULL)
+        return false;
+    if (unlikely(limit->calls_seen != r->calls_n) && limit->deadline != UINT64_MAX)
+        return wane__passed(r, limit);
+    return limit->over;
+}
+
+/* The same within a limit, in what r has in hand; what is over it is left to others, and charged to `to`. */
+void wane__reap_within(struct wane__record *r, bool may_call, struct wane__limit *limit, struct wane__record *to);
+
 /* let_go and reap. */
 void wane__release(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
 
@@ -66,11 +97,15 @@ static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), voi
     compiler_barrier(); /* a child of fork() finds the list in one of them, or in both */
     store_relaxed(&r->xdead, NULL);
     int saved = errno; /* of who called wane_release */
+    uint64_t deferred = load_relaxed(&r->deferred.xtail);
     r->callbacks++;
     store_relaxed(&r->xaway, true);
     fn(arg);
     store_relaxed(&r->xaway, --r->callbacks > 0);
+    r->calls_n++;
     errno = saved;
+    if (unlikely(r->wave != 0 && load_relaxed(&r->deferred.xtail) != deferred))
+        store_relaxed(&wane__xwave_deferred[r->wave - 1], true);
     if (unlikely(load_relaxed(&r->xdead) != NULL))
         wane__call_left(r);
     store_relaxed(&r->xdead, load_relaxed(&r->xouter));
@@ -91,18 +126,7 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out and that is full, parks it. */
 void wane__keep(struct wane__record *r, struct wane__header *h);
 
-/* Leaves h, which r's thread found dead, to the collector thread, and wakes that. */
-void wane__leave_dead(struct wane__record *r, struct wane__header *h);
-
-/* Deaths that wait for the collector thread, and their bytes. */
-size_t wane__dead_waiting(void);
-uint64_t wane__dead_bytes(void);
-/* Destroys those; returns how many. May call. r is applying. */
-size_t wane__reap_waiting(struct wane__record *r);
-
-/* Around a fork. In the child, what vanished threads had found dead waits for the collector. */
-void wane__death_fork_prepare(void);
-void wane__death_fork_parent(void);
+/* In the child of a fork: what vanished threads kept for later. */
 void wane__death_fork_child(const struct wane__record *self);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/option.h"
 #include "count/defer.h"
-#include "life/death.h"
+#include "life/left.h"
 #include "thread/wake.h"
 
 /* Growth that never starts a collection, however little lives. */

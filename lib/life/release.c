@@ -64,7 +64,7 @@ static __attribute__((noinline)) void keep_quick(struct wane__record *r, struct 
 
 /* The subtraction returned something odd. In the bracket, which ends here. */
 static __attribute__((noinline)) void drop_odd(struct wane__record *r, struct wane__header *h, uint64_t before) {
-    enum wane__drop result = wane__drop_counted(h, before, "wane_release");
+    enum wane__drop result = wane__drop_counted(r, h, before, "wane_release");
     if (result == WANE__DIED)
         wane__bury(r, h);
     wane__bracket_leave(&r->head);

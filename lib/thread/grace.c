@@ -342,9 +342,17 @@ uint64_t wane__calls_waiting(void) {
     return load_acquire(&xcalls_added) - done;
 }
 
+uint64_t wane__calls_run(void) { return load_acquire(&xcalls_done); }
+
 uint64_t wane__calls_added(void) { return load_acquire(&xcalls_added); }
 
-bool wane__calls_ran(uint64_t added) { return load_acquire(&xcalls_done) >= added; }
+bool wane__calls_cut(uint64_t *xcut, unsigned bit) {
+    if (!trylock())
+        return false;
+    store_release(xcut, 2 * load_relaxed(&xcalls_added) + bit); /* [order:wave] */
+    unlock();
+    return true;
+}
 
 void wane__calls_done(void) { add_acq_rel(&xcalls_done, (uint64_t)1); }
 

@@ -47,8 +47,6 @@ bool wane__bracket_wait(void);
 /* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
 void wane__calls_add(wane_defer_node *node);
 uint64_t wane__calls_waiting(void); /* added and not yet reported as done */
-uint64_t wane__calls_added(void);   /* ever */
-bool wane__calls_ran(uint64_t added); /* the first so many: they run in order of adding */
 /*
  * One thread at a time runs those that are due: begin (false: another does), next, its call, done, next ..., end. A turn
  * runs what was due when it began: what becomes due meanwhile, of functions that add themselves again, is for the next.
@@ -59,6 +57,14 @@ wane_defer_node *wane__calls_next(void); /* in order of adding; NULL: none is le
 void wane__calls_done(void);
 void wane__calls_end(void);
 bool wane__calls_due(void); /* or being run */
+/*
+ * They run in the order in which they were pushed. One whose adding was over when so many had been added is among so many
+ * that have run first.
+ */
+uint64_t wane__calls_added(void);
+uint64_t wane__calls_run(void);
+/* Sets *xcut to twice the number added, plus bit, while nobody takes those that are due. False: somebody does. */
+bool wane__calls_cut(uint64_t *xcut, unsigned bit);
 
 /* Blocks: added by any thread, to be freed when taken. */
 void wane__blocks_add(struct wane__header *h); /* the caller wakes the collector thread */

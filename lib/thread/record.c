@@ -56,7 +56,7 @@ static uint32_t xends;
 static void check_end(const struct wane__record *r) {
     if (r->callbacks > 0)
         wane__fatal("a thread ended inside a callback of the library: by pthread_exit, or cancelled");
-    if ((load_relaxed(&r->xapplying) & 1) != 0)
+    if (load_relaxed(&r->xbegun[0]) != load_relaxed(&r->xended[0]) || load_relaxed(&r->xbegun[1]) != load_relaxed(&r->xended[1]))
         wane__fatal("a thread ended inside a call of the library: cancelled asynchronously, or by a jump out of it");
 }
 
@@ -75,6 +75,25 @@ static void start_once(void) {
     if (pthread_key_create(&exit_key, on_exit_round) != 0)
         wane__fatal("no thread-specific key is left for the library");
     wane__start();
+}
+
+uint64_t wane__xwave = 1;
+
+/* Nobody has the record yet. Consumers do not look at a queue that holds nothing: only a cut may have the lock. */
+static void begin_in_wave(struct wane__queue *q) {
+    while (!wane__queue_trylock(q)) {
+    }
+    if (load_relaxed(&q->xcut_wave) == 0)
+        store_relaxed(&q->xcut_wave, load_seq_cst(&wane__xwave) - 1); /* [order:wave] */
+    wane__queue_unlock(q);
+}
+
+/* The record can be found: a cut that raises the number after it is read here comes to these queues, after us. */
+static void join_wave(struct wane__record *r) {
+    fence_seq_cst();
+    begin_in_wave(&r->deferred);
+    begin_in_wave(&r->kept);
+    begin_in_wave(&r->handed);
 }
 
 /* A record with memory of its own: zero pages, known to LeakSanitizer, since queues and objects hang on it. */
@@ -114,6 +133,7 @@ static struct wane__record *take_record_locked(int *error) {
             return NULL;
         }
         store_seq_cst(&wane__record_end, r->id + 1);
+        join_wave(r);
     }
     store_seq_cst(&xattached, xattached + 1); /* [order:ends] */
     return r;
@@ -202,7 +222,7 @@ static size_t reap_locked(void) {
             continue;
         wane__tsan_acquire(&r->head.bracket); /* released at the end of its brackets and births, */
         wane__tsan_acquire(&r->head.guard);   /* its guards, */
-        wane__tsan_acquire(&r->xapplying);    /* and when it had worked on a queue */
+        wane__tsan_acquire(&r->xended);       /* and when it had worked on a queue */
         check_end(r);
         abandon_heap(r);
         release_record_locked(r);
@@ -247,8 +267,8 @@ struct wane__record *wane__record_need_slow(const char *operation) {
 struct wane__record *wane__record_adopt_collector(void) {
     pthread_mutex_lock(&registry);
     struct wane__record *r = wane__records[WANE__ID_COLLECTOR];
-    if (r == NULL)
-        r = record_new(WANE__ID_COLLECTOR);
+    if (r == NULL && (r = record_new(WANE__ID_COLLECTOR)) != NULL)
+        join_wave(r);
     if (r != NULL)
         put_on(r);
     pthread_mutex_unlock(&registry);
@@ -330,7 +350,6 @@ void wane__record_fork_child(void) {
         wane__heap_fork_child(&r->heap);
         r->applies_inside = false;
         r->may_run_queued = false;
-        store_relaxed(&r->xapplying, 0u);
         release_record_locked(r);
     }
     pthread_mutex_unlock(&registry);

@@ -26,6 +26,12 @@
 
 enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED };
 
+/* Dead objects that a thread left to others, of one wave's parity (life/left.h). */
+struct wane__left {
+    struct wane__stack stack;
+    struct wane__link *taken; /* from the stack, and not yet by whoever destroys them */
+};
+
 /* Of objects: how many, and their bytes. */
 struct wane__sum {
     uint64_t xn;
@@ -44,6 +50,8 @@ struct wane__record {
     bool applies_inside;     /* applies units inside a callback that began before: for all, and not for that callback */
     bool finals_any;         /* `finals` may hold something */
     bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
+    uint8_t wave;            /* 1 + parity of the wave of what it has in hand; 0: of none (count/wave.h) */
+    uint64_t calls_n;        /* callbacks that it ran: whether the time may have gone */
     uint64_t grown;          /* bytes added since it looked at the growth of all */
     uint64_t grown_births;   /* bytes of its births of which `grown` knows */
     uint64_t held_births;    /* bytes of its tracked births when it last looked whether it is to be held back */
@@ -51,23 +59,25 @@ struct wane__record {
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
 
     /* written by its thread, read by any */
-    bool xaway;         /* in code of the program's that the library called, or waiting for guards */
-    uint32_t xapplying; /* odd while it applies what it took from a queue or list: what wane_flush waits for */
+    bool xaway; /* in code of the program's that the library called, or waiting for guards */
+    uint64_t xbegun[2], xended[2]; /* frames that have something of a wave in hand, by its parity */
     struct wane__link *xdead;  /* found dead, to be destroyed */
     struct wane__link *xouter; /* `xdead` as it was when the callback began that this thread is in */
     struct wane__link *xlater; /* what died in that callback, to be destroyed when it has returned */
     uint32_t xbatch_n; /* not 0: a frame further down the stack may be working on the batch */
+    uint32_t xbatch_split; /* units below the split are of even waves */
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
     uint64_t xbatch_at;
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     struct wane__sum births[2], deaths[2]; /* [1]: of tracked types */
-    uint64_t xleft; /* deaths left to the collector thread */
     int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */
     uint64_t xmerges, xrevocations;
     uint64_t xstalls, xstall_ns_max, xstall_ns_total, xoverruns;
     uint64_t xstall_histogram[32];
 
     /* by any thread */
+    struct wane__left left[2];
+    uint64_t xleft_n, xleft_bytes; /* of both */
     uint32_t xstate;
     uint32_t xknows_fences; /* its marks are followed by fences, if they have to be */
 
@@ -109,6 +119,9 @@ static inline struct wane__record *wane__record_at(uint32_t id) {
 #define WANE__EACH_RECORD(r)                                                                    \
     for (uint32_t r##_id = 1, r##_end = load_seq_cst(&wane__record_end); r##_id < r##_end; r##_id++) \
         for (struct wane__record *r = wane__record_at(r##_id); r != NULL; r = NULL)
+
+/* Number of the current wave (count/wave.h): a new record's queues begin in it. */
+extern uint64_t wane__xwave;
 
 extern struct wane__thread wane__nobody;
 

@@ -204,6 +204,111 @@ TEST(flush_follows_a_chain_beside_others) {
     wane_slot_clear(&passing[1]);
 }
 
+// Beside threads that never pause: it does not wait for what they make meanwhile.
+
+static void *make_garbage(void *unused) {
+    static wane_slot slots[4];
+    static _Atomic(unsigned) threads;
+    wane_slot *mine = &slots[atomic_fetch_add(&threads, 1) % 4];
+    while (!atomic_load(&enough)) {
+        wane_slot_give(mine, node_new(1));
+        wane_release(node_new(2));
+    }
+    wane_slot_clear(mine);
+    return unused;
+}
+
+TEST(flush_beside_threads_that_never_pause) {
+    pthread_t others[4];
+    atomic_store(&enough, false);
+    for (int i = 0; i < 4; i++) {
+        others[i] = api_thread(make_garbage, NULL);
+    }
+    for (int i = 0; i < 5; i++) {
+        size_t later = atomic_load(&slow_destroyed);
+        wane_slot_give(&place, wane_new(&slow_type));
+        wane_slot_clear(&place);
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(atomic_load(&slow_destroyed), later + 1);
+        wane_gc_collect(0); // flushes as well
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < 4; i++) {
+        api_join(others[i]);
+    }
+}
+
+// A chain whose links take long to destroy, held by plain pointers and owned by a thread that sleeps, while another thread
+// steps: each link becomes a unit that somebody keeps, and none is left behind.
+
+static void slow_link_destroy(void *self) {
+    wane_release(((struct link *)self)->plain);
+    test_sleep_ns(20 * API_MS);
+    atomic_fetch_add(&links_dead, 1);
+}
+static wane_type slow_link_type = {
+    .name = "slow_link", .size = sizeof(struct link), .destroy = slow_link_destroy};
+
+static struct link *slow_chain;
+static void *make_slow_chain(void *unused) {
+    for (int i = 0; i < 15; i++) {
+        struct link *l = wane_new(&slow_link_type);
+        CHECK(l != NULL);
+        l->plain = slow_chain;
+        slow_chain = l;
+    }
+    atomic_fetch_add(&ready, 1);
+    gate_wait(&done);
+    return unused;
+}
+
+static void *step_on(void *unused) {
+    while (!atomic_load(&enough)) {
+        CHECK(wane_gc_step(100000) >= 0);
+    }
+    return unused;
+}
+
+TEST(flush_waits_for_slow_links_in_other_hands) {
+    gate_set(&done, false);
+    atomic_store(&ready, 0);
+    atomic_store(&enough, false);
+    pthread_t owner = api_thread(make_slow_chain, NULL), stepper = api_thread(step_on, NULL);
+    api_wait_count(&ready, 1);
+    size_t before = atomic_load(&links_dead);
+    wane_release(slow_chain);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&links_dead), before + 15);
+    atomic_store(&enough, true);
+    gate_set(&done, true);
+    api_join(owner);
+    api_join(stepper);
+}
+
+// A collection that another thread began in steps, and does not go on with, holds what dies meanwhile: the flush ends it.
+
+TEST(flush_ends_a_collection_in_steps) {
+    enum { HELD = 2000 };
+    static struct node *held[HELD];
+    for (size_t round = 0; round < 20; round++) {
+        for (size_t i = 0; i < HELD; i++) {
+            held[i] = node_new(i);
+            wane_slot_store(&held[i]->left, held[i / 2]);
+        }
+        size_t before = atomic_load(&nodes_dead);
+        for (size_t steps = 0; steps < round && wane_gc_step(0) > 0; steps++) {
+        }
+        for (size_t i = 0; i < HELD; i++) {
+            wane_slot_clear(&held[i]->left);
+        }
+        for (size_t i = 0; i < HELD; i++) {
+            wane_release(held[i]);
+        }
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(atomic_load(&nodes_dead), before + HELD);
+    }
+}
+
 static void flush_in_guard(void *unused) {
     (void)unused;
     wane_guard_enter();
@@ -279,6 +384,7 @@ TEST(flush_for_ends_in_time) {
     CHECK_EQ_INT(wane_flush_for(-1), -EINVAL);
     CHECK_EQ_INT(wane_flush_for(INT64_MIN), -EINVAL);
     CHECK_EQ_INT(wane_flush_for(INT64_MAX), 0);
+    CHECK_EQ_INT(wane_flush_for(0), 0); // nothing is pending
     pthread_t holder = api_thread(stay_inside, NULL);
     gate_wait(&entered);
     size_t dead = atomic_load(&nodes_dead);

@@ -192,6 +192,37 @@ static void block_collector(void) {
     api_wait_count(&at_door, 1);
 }
 
+// It counts for the thread that left it, and holds up no other.
+
+static void *leave_much(void *large) {
+    wane_guard_enter(); // it is not held up itself
+    for (int i = 0; i < 20; i++) {
+        wane_release_later(wane_new(large));
+    }
+    wane_guard_leave();
+    return NULL;
+}
+
+static wane_slot spot;
+TEST(what_waits_holds_up_no_other_thread) {
+    static wane_type large = {.name = "large", .size = 10000};
+    int64_t before;
+    CHECK_EQ_INT(wane_option_get("deferred_bytes", &before), 0);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", 65536), 0);
+    block_collector();
+    api_elsewhere(leave_much, &large);
+    CHECK(api_stats().deferred_bytes > 65536);
+    uint64_t stalls = api_stats().stalls;
+    for (int i = 0; i < 100; i++) {
+        wane_slot_give(&spot, leaf_new(1));
+    }
+    CHECK_EQ_UINT(api_stats().stalls, stalls);
+    wane_slot_clear(&spot);
+    gate_set(&door, true);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", before), 0);
+    CHECK_EQ_INT(wane_flush(), 0);
+}
+
 TEST(what_waits_is_bounded) {
     static wane_type large = {.name = "large", .size = 10000};
     int64_t before;

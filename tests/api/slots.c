@@ -338,3 +338,47 @@ TEST(take_hands_over) {
     CHECK_EQ_UINT(settled_count(baton), 1);
     wane_release(baton);
 }
+
+// A slot call that applies what is safe destroys some of what dies of it, and leaves the rest to others.
+
+struct cell {
+    wane_slot next;
+};
+static wane_type cell_type = {.name = "cell",
+                              .size = sizeof(struct cell),
+                              .slots = WANE_SLOTS(struct cell, next),
+                              .flags = WANE_TYPE_ACYCLIC};
+
+static void clear_lists(void *unused) {
+    (void)unused;
+    enum { LISTS = 200, LENGTH = 5000, BUDGET = 10000 };
+    static wane_slot lists[LISTS];
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0); // it would destroy them
+    for (int i = 0; i < LISTS; i++) {
+        struct cell *first = NULL;
+        for (int n = 0; n < LENGTH; n++) {
+            struct cell *c = wane_new(&cell_type);
+            CHECK(c != NULL);
+            wane_slot_init(&c->next, first);
+            first = c;
+        }
+        wane_slot_init(&lists[i], first);
+    }
+    size_t most = 0;
+    wane_slot other = {0};
+    for (int i = 0; i < LISTS + 20000; i++) {
+        uint64_t before = api_stats().deaths;
+        if (i < LISTS) {
+            wane_slot_clear(&lists[i]);
+        } else {
+            wane_slot_give(&other, leaf_new(1));
+        }
+        size_t died = api_stats().deaths - before;
+        most = died > most ? died : most;
+    }
+    CHECK_MSG(most > 0 && most <= BUDGET, "%zu deaths in one call", most);
+    wane_slot_clear(&other);
+    test_teardown();
+}
+
+TEST(a_slot_call_destroys_so_much_and_no_more) { check_in_child(clear_lists, NULL); }

@@ -20,7 +20,7 @@ cd "$tmp"
 
 # Most searches are over before a compiler has optimized anything.
 case $model${WANE_MODEL_FULL:-0} in
-    cycle* | epochs* | idle* | rim* | *1) level=-O2 ;;
+    cycle* | epochs* | idle* | rim* | wave* | *1) level=-O2 ;;
     *) level=-O0 ;;
 esac
 

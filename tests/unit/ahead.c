@@ -334,7 +334,7 @@ static size_t batches_of(size_t length) {
     CHECK_EQ_UINT(wane__queue_length(&r->kept), 1);
     size_t batches = 0;
     while (wane__queue_length(&r->kept) > 0) {
-        CHECK(wane__settle(r, &r->kept, UINT64_MAX, true, true) > 0);
+        CHECK(wane__settle(r, &r->kept, UINT64_MAX, true, true, NULL) > 0);
         batches++;
     }
     CHECK_EQ_UINT(stats().live_objects, 0);
@@ -387,7 +387,7 @@ static void beside_a_slow_owner(bool patient) {
     CHECK_EQ_INT(pthread_create(&owner, NULL, count_slowly, NULL), 0);
     pthread_barrier_wait(&slow.step);
     wane_release(slow.head);
-    CHECK_EQ_UINT(wane__settle(r, &r->kept, UINT64_MAX, true, patient), 1);
+    CHECK_EQ_UINT(wane__settle(r, &r->kept, UINT64_MAX, true, patient, NULL), 1);
     if (!patient) {
         CHECK_EQ_UINT(wane__queue_length(&r->kept), 1); /* kept again */
         CHECK(!merged(slow.head) && !merged(slow.second));

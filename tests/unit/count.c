@@ -310,7 +310,7 @@ TEST(drop_by_subtraction) {
         const struct counted_case *c = &counted[i];
         put((struct state){NONE, 0, c->flags, c->count});
         uint64_t before = sub_acq_rel(&h->shared, WANE__COUNT_ONE);
-        CHECK_EQ_INT(wane__drop_counted(h, before, "a test"), c->want);
+        CHECK_EQ_INT(wane__drop_counted(me, h, before, "a test"), c->want);
         check_state(c->name, (struct state){NONE, 0, c->after, c->count - 1});
     }
     leave();

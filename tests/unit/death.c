@@ -3,7 +3,7 @@
 /*
  * death.c: the order of a death, the lists in which the dead wait, and where callbacks may run.
  */
-#include "life/death.h"
+#include "life/left.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -249,18 +249,21 @@ TEST(dead_are_left_where_nobody_may_call) {
     begin();
     struct wane__record *r = self();
     struct thing *t = thing(&thing_type, 'a', NULL);
-    uint64_t size = wane_sizeof(t), left = load_relaxed(&r->xleft);
+    uint64_t size = wane_sizeof(t);
     wane__release(r, wane__header_of(t), false, "death");
     CHECK_EQ_STR(events, "");
     CHECK_EQ_UINT(wane__dead_waiting(), 1);
     CHECK_EQ_UINT(wane__dead_bytes(), size);
-    CHECK_EQ_UINT(load_relaxed(&r->xleft), left + 1);
+    CHECK_EQ_UINT(load_relaxed(&r->xleft_n), 1); /* charged to who left it */
+    CHECK_EQ_UINT(load_relaxed(&r->xleft_bytes), size);
     wane__release(r, wane__header_of(thing(&plain_type, 'p', NULL)), false,
                   "death"); /* may go at once */
     CHECK_EQ_UINT(wane__dead_waiting(), 1);
-    CHECK_EQ_UINT(wane__reap_waiting(r), 1);
+    unsigned parity = (unsigned)load_relaxed(&wane__xwave) & 1;
+    CHECK_EQ_UINT(wane__reap_left(r, r, !parity, true, NULL), 0);
+    CHECK_EQ_UINT(wane__reap_left(r, r, parity, true, NULL), 1);
     CHECK_EQ_STR(events, "da");
-    CHECK_EQ_UINT(wane__reap_waiting(r), 0);
+    CHECK_EQ_UINT(wane__reap_left(r, r, parity, true, NULL), 0);
 }
 
 /* A stack of 64 KiB is enough for any structure. */

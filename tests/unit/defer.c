@@ -27,13 +27,11 @@ static void setup(unsigned n) {
     size = wane__heap_block_size(h[0]);
     CHECK_EQ_UINT(wane__units_waiting(me), 0);
     CHECK_EQ_UINT(wane__bytes_waiting(me), 0);
-    CHECK(wane__applying_begin(me));
 }
 
 static void leave(unsigned n) {
     CHECK_EQ_UINT(wane__units_waiting(me), 0);
     CHECK_EQ_UINT(wane__bytes_waiting(me), 0);
-    wane__applying_end(me);
     for (unsigned i = 0; i < n; i++)
         wane_release(wane__payload_of(h[i]));
 }
@@ -80,7 +78,7 @@ TEST(what_waits) {
     CHECK_EQ_UINT(wane__bytes_waiting(me), (n - in_kept) * size);
     empty(&me->handed);
     grace_period();
-    CHECK_EQ_UINT(wane__batch_deferred(me, me), in_deferred);
+    CHECK_EQ_UINT(wane__batch_deferred(me, me, UINT64_MAX), in_deferred);
     expect_batch(me, in_deferred, 0);
     leave(6);
 }
@@ -109,19 +107,19 @@ TEST(deferred_only_when_safe) {
         CHECK(wane__defer_unit(me, h[i]));
     CHECK_EQ_INT(wane__grace_step(), WANE__GRACE_WAITING);
     CHECK_EQ_UINT(wane__deferred_ready(me), 0);
-    CHECK_EQ_UINT(wane__batch_deferred(me, me), 0);
+    CHECK_EQ_UINT(wane__batch_deferred(me, me, UINT64_MAX), 0);
     for (unsigned i = 5; i < 8; i++) /* too late for this period */
         CHECK(wane__defer_unit(me, h[i]));
     wane_guard_leave();
     wane__grace_step();
     CHECK_EQ_UINT(wane__deferred_ready(me), 5);
-    CHECK_EQ_UINT(wane__batch_deferred(me, me), 5);
+    CHECK_EQ_UINT(wane__batch_deferred(me, me, UINT64_MAX), 5);
     expect_batch(me, 5, 0);
     CHECK_EQ_UINT(wane__deferred_ready(me), 0);
-    CHECK_EQ_UINT(wane__batch_deferred(me, me), 0);
+    CHECK_EQ_UINT(wane__batch_deferred(me, me, UINT64_MAX), 0);
     CHECK_EQ_UINT(wane__units_waiting(me), 3);
     grace_period();
-    CHECK_EQ_UINT(wane__batch_deferred(me, me), 3);
+    CHECK_EQ_UINT(wane__batch_deferred(me, me, UINT64_MAX), 3);
     expect_batch(me, 3, 5);
     leave(8);
 }
@@ -146,7 +144,7 @@ TEST(many) {
     CHECK_EQ_UINT(wane__bytes_waiting(me), MANY * size);
     grace_period();
     done = 0;
-    while ((n = wane__batch_deferred(me, me)) > 0) {
+    while ((n = wane__batch_deferred(me, me, UINT64_MAX)) > 0) {
         CHECK(n < WANE__BATCH);
         expect_batch(me, n, (unsigned)done);
         done += n;
@@ -207,29 +205,53 @@ TEST(busy) {
     leave(6);
 }
 
-/* Odd while it applies; the number tells whoever waits that one applying ended and another began.
- */
-TEST(applying_nests) {
-    setup(0);
-    wane__applying_end(me);
-    uint32_t turn = load_relaxed(&me->xapplying);
-    CHECK_EQ_UINT(turn & 1, 0);
-    CHECK(wane__applying_begin(me));
-    CHECK_EQ_UINT(me->xapplying, turn + 1);
-    CHECK(!me->applies_inside);
-    CHECK(!wane__applying_begin(me));
-    CHECK_EQ_UINT(me->xapplying, turn + 1);
-    wane__applying_end(me);
-    CHECK_EQ_UINT(me->xapplying, turn + 2);
-    me->callbacks++;
-    CHECK(wane__applying_begin(me));
-    CHECK(me->applies_inside);
-    wane__applying_end(me);
-    CHECK(!me->applies_inside);
-    me->callbacks--;
-    CHECK(wane__applying_begin(me));
-    CHECK_EQ_UINT(me->xapplying, turn + 5);
-    leave(0);
+/* Who takes units has a frame of their wave until the batch ends. */
+TEST(frames_of_a_batch) {
+    setup(2);
+    unsigned parity = (unsigned)load_relaxed(&wane__xwave) & 1;
+    uint64_t begun = load_relaxed(&me->xbegun[parity]), other = load_relaxed(&me->xbegun[!parity]);
+    CHECK_EQ_UINT(load_relaxed(&me->xended[parity]), begun);
+    CHECK(wane__keep_unit(me, h[0]));
+    CHECK(wane__keep_unit(me, h[1]));
+    CHECK_EQ_UINT(load_relaxed(&me->xbegun[parity]), begun); /* not while they are in the queue */
+    CHECK_EQ_UINT(wane__batch_kept(me, &me->kept, UINT64_MAX), 2);
+    CHECK_EQ_UINT(load_relaxed(&me->xbegun[parity]), begun + 1);
+    CHECK_EQ_UINT(load_relaxed(&me->xended[parity]), begun);
+    wane__batch_end(me);
+    CHECK_EQ_UINT(load_relaxed(&me->xended[parity]), begun + 1);
+    CHECK_EQ_UINT(load_relaxed(&me->xbegun[!parity]), other);
+    leave(2);
+}
+
+/* Words that say their wave themselves, beside others: those of even waves come first, and each wave has a frame. */
+TEST(waves_of_a_batch) {
+    setup(6);
+    unsigned parity = (unsigned)load_relaxed(&wane__xwave) & 1;
+    uint64_t begun[2] = {load_relaxed(&me->xbegun[0]), load_relaxed(&me->xbegun[1])};
+    static const bool inherits[6] = {false, true, true, false, true, false};
+    for (unsigned i = 0; i < 6; i++) { /* as if the wave before were being waited for */
+        me->wave = inherits[i] ? (uint8_t)(1 + !parity) : 0;
+        CHECK(i % 3 == 2 ? wane__hand_unit(me, h[i]) : wane__keep_unit(me, h[i]));
+    }
+    me->wave = 0;
+    CHECK_EQ_UINT(me->kept.xinherited[!parity], load_relaxed(&me->kept.xtail));
+    CHECK_EQ_UINT(wane__batch_kept(me, &me->kept, UINT64_MAX), 4);
+    CHECK_EQ_UINT(me->xbatch_split, 2);
+    bool seen[6] = {false};
+    for (size_t i = 0; i < 4; i++) {
+        size_t n = ((struct leaf *)wane__payload_of(wane__batch_unit(me, i)))->number;
+        seen[n] = true;
+        CHECK_EQ_UINT(i >= 2, inherits[n] ? !parity : parity);
+    }
+    CHECK(seen[0] && seen[1] && seen[3] && seen[4]);
+    for (unsigned i = 0; i < 2; i++)
+        CHECK_EQ_UINT(load_relaxed(&me->xbegun[i]), begun[i] + 1);
+    wane__batch_end(me);
+    for (unsigned i = 0; i < 2; i++)
+        CHECK_EQ_UINT(load_relaxed(&me->xended[i]), begun[i] + 1);
+    CHECK_EQ_UINT(wane__batch_kept(me, &me->handed, UINT64_MAX), 2);
+    wane__batch_end(me);
+    leave(6);
 }
 
 /* The test plays the library's thread, which has announced its sleep. */
@@ -254,7 +276,7 @@ TEST(who_adds_wakes) {
     empty(&me->kept);
     empty(&me->handed);
     grace_period();
-    CHECK_EQ_UINT(wane__batch_deferred(me, me), 1);
+    CHECK_EQ_UINT(wane__batch_deferred(me, me, UINT64_MAX), 1);
     wane__batch_end(me);
     leave(4);
 }
@@ -269,12 +291,13 @@ TEST(batches_of_vanished_threads) {
     struct wane__record *gone = other_record();
     for (unsigned i = 0; i < 6; i++)
         CHECK(wane__keep_unit(gone, h[i]));
-    CHECK(wane__applying_begin(gone));
     CHECK_EQ_UINT(wane__batch_kept(gone, &gone->kept, load_relaxed(&gone->kept.xhead) + 4), 4);
     CHECK_EQ_PTR(wane__batch_unit(gone, 1), h[1]);
     wane__defer_fork_child(me);
     CHECK_EQ_UINT(gone->xbatch_n, 0);
-    wane__batch_end(gone);
+    /* As the child does it with its frames. */
+    for (int i = 0; i < 2; i++)
+        store_relaxed(&gone->xended[i], load_relaxed(&gone->xbegun[i]));
     CHECK_EQ_UINT(wane__batch_kept(gone, &gone->kept, UINT64_MAX), 5);
     static const unsigned order[] = {4, 5, 0, 2, 3};
     for (unsigned i = 0; i < 5; i++)
@@ -291,7 +314,6 @@ TEST(batches_of_vanished_threads) {
     CHECK_EQ_UINT(gone->xbatch_n, 0);
     CHECK_EQ_UINT(wane__batch_kept(gone, &gone->kept, UINT64_MAX), 1);
     wane__batch_end(gone);
-    wane__applying_end(gone);
     CHECK_EQ_UINT(wane__units_waiting(gone), 0);
     CHECK_EQ_UINT(wane__bytes_waiting(gone), 0);
     leave(6);
@@ -318,12 +340,10 @@ static void take_all(struct wane__record *r) {
     for (;;) {
         bool last = load_acquire(&added);
         wane__grace_step();
-        CHECK(wane__applying_begin(r));
-        size_t a = wane__batch_deferred(r, adder);
+        size_t a = wane__batch_deferred(r, adder, UINT64_MAX);
         count_batch(r, a, taken_deferred);
         size_t b = wane__batch_kept(r, &adder->kept, UINT64_MAX);
         count_batch(r, b, taken_kept);
-        wane__applying_end(r);
         if (last && wane__units_waiting(adder) == 0)
             return;
         if (a + b == 0)

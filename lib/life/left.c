@@ -1,0 +1,168 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * life/left.c: see left.h.
+ *
+ * Who leaves pushes without a lock; who takes moves all of the stack to a second list, from which portions are taken first
+ * in, first out by and large: so nothing waits for ever below what comes later. Taking is under a lock, which a fork takes
+ * as well: it finds each object in one list.
+ */
+#include "life/left.h"
+
+#include <pthread.h>
+
+#include "count/wave.h"
+#include "thread/wake.h"
+
+/* Held while objects move from what was left to the list of whom destroys them, or back. */
+static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
+
+#define PORTION 64
+
+static void push(struct wane__record *to, unsigned parity, struct wane__header *h) {
+    add_relaxed(&to->xleft_n, (uint64_t)1);
+    add_relaxed(&to->xleft_bytes, (uint64_t)wane__heap_block_size(h));
+    wane__tsan_release(h);
+    wane__stack_push(&to->left[parity].stack, (struct wane__link *)(void *)h);
+}
+
+void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
+    if (r->wave != 0) {
+        push(r, r->wave - 1u, h);
+    } else {
+        unsigned parity = wane__wave_begin_new(r);
+        push(r, parity, h);
+        wane__wave_end(r, parity);
+    }
+    wane__wake();
+}
+
+/* Adds up the bytes of a list. */
+static uint64_t weigh(struct wane__link *list, uint64_t *ret_n) {
+    uint64_t bytes = 0, n = 0;
+    for (struct wane__link *l = list; l != NULL; l = load_relaxed(&l->next), n++) {
+        wane__tsan_acquire(l);
+        bytes += wane__heap_block_size((struct wane__header *)(void *)l);
+    }
+    *ret_n = n;
+    return bytes;
+}
+
+static void leave_list(struct wane__link **list, struct wane__record *to, unsigned parity) {
+    for (struct wane__link *l = load_relaxed(list), *next; l != NULL; l = next) {
+        next = load_relaxed(&l->next);
+        push(to, parity, (struct wane__header *)(void *)l);
+    }
+    store_relaxed(list, NULL);
+}
+
+void wane__leave_rest(struct wane__record *r, struct wane__record *to) {
+    pthread_mutex_lock(&moving);
+    leave_list(&r->xdead, to, r->wave - 1u);
+    if (r->callbacks == 0)
+        leave_list(&r->xlater, to, r->wave - 1u);
+    pthread_mutex_unlock(&moving);
+    wane__wake();
+}
+
+/* The flag stays in the count until the object can be found in a list. */
+void wane__unpinned(struct wane__record *r, struct wane__header *h, uint64_t w) {
+    uint64_t flag = w & WANE__WAVE_FLAGS;
+    wane__tsan_acquire(&h->shared);
+    if (likely(flag == 0)) {
+        wane__bury(r, h);
+        return;
+    }
+    push(r, flag == WANE__WAVE_FLAG(1), h);
+    wane__wave_unpin(flag);
+}
+
+/* In a frame of r's of that parity. */
+static size_t take(struct wane__record *r, struct wane__record *from, unsigned parity) {
+    struct wane__left *left = &from->left[parity];
+    uint64_t n = 0, bytes = 0;
+    pthread_mutex_lock(&moving);
+    struct wane__link *l = load_relaxed(&left->taken);
+    if (l == NULL)
+        l = wane__stack_take(&left->stack);
+    for (struct wane__link *next; l != NULL && n < PORTION; l = next, n++) {
+        wane__tsan_acquire(l);
+        next = load_relaxed(&l->next);
+        bytes += wane__heap_block_size((struct wane__header *)(void *)l);
+        wane__bury(r, (struct wane__header *)(void *)l);
+    }
+    store_release(&left->taken, l); /* [order:wave] */
+    sub_relaxed(&from->xleft_n, n);
+    sub_relaxed(&from->xleft_bytes, bytes);
+    pthread_mutex_unlock(&moving);
+    return n;
+}
+
+static bool holds_any(const struct wane__left *left) {
+    return load_relaxed(&left->taken) != NULL || load_relaxed(&left->stack.xtop) != NULL;
+}
+
+size_t wane__reap_left(struct wane__record *r, struct wane__record *from, unsigned parity, bool may_call,
+                       struct wane__limit *limit) {
+    size_t n = 0, portion, most = load_relaxed(&from->xleft_n);
+    uint8_t wave = r->wave;
+    bool inside = r->applies_inside;
+    while (holds_any(&from->left[parity]) && n < most && !(limit != NULL && limit->over)) {
+        r->wave = (uint8_t)(parity + 1);
+        r->applies_inside = r->callbacks > 0;
+        wane__wave_begin(r, parity);
+        portion = take(r, from, parity);
+        wane__reap_within(r, may_call, limit, from);
+        wane__record_send_gathered(r);
+        wane__wave_end(r, parity);
+        r->applies_inside = inside;
+        r->wave = wave;
+        if (portion == 0)
+            break;
+        n += portion;
+    }
+    return n;
+}
+
+size_t wane__dead_waiting(void) {
+    size_t n = 0;
+    WANE__EACH_RECORD(r) n += load_relaxed(&r->xleft_n);
+    return n;
+}
+
+uint64_t wane__dead_bytes(void) {
+    uint64_t n = 0;
+    WANE__EACH_RECORD(r) n += load_relaxed(&r->xleft_bytes);
+    return n;
+}
+
+void wane__left_fork_prepare(void) { pthread_mutex_lock(&moving); }
+
+void wane__left_fork_parent(void) { pthread_mutex_unlock(&moving); }
+
+/* Somebody may have been between the count and the push. */
+static void count_again(struct wane__record *r) {
+    r->xleft_n = r->xleft_bytes = 0;
+    for (int parity = 0; parity < 2; parity++) {
+        uint64_t n, bytes = weigh(r->left[parity].stack.xtop, &n);
+        r->xleft_bytes += bytes;
+        r->xleft_n += n;
+        r->xleft_bytes += weigh(r->left[parity].taken, &n);
+        r->xleft_n += n;
+    }
+}
+
+void wane__left_fork_child(const struct wane__record *self) {
+    unsigned parity = wane__wave_oldest() & 1;
+    pthread_mutex_unlock(&moving);
+    WANE__EACH_RECORD(gone) {
+        count_again(gone);
+        if (gone == self)
+            continue;
+        if (load_relaxed(&gone->xouter) != load_relaxed(&gone->xdead))
+            leave_list(&gone->xouter, gone, parity);
+        store_relaxed(&gone->xouter, NULL);
+        leave_list(&gone->xdead, gone, parity);
+        leave_list(&gone->xlater, gone, parity);
+    }
+}
