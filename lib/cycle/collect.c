@@ -184,7 +184,8 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
     wane__reap(r, true);
     wane__wave_collection_end();
-    wane__wake(); /* somebody died while it was pinned, perhaps */
+    if (wane__dead_waiting() > 0) /* somebody died while it was pinned, perhaps */
+        wane__wake();
 }
 
 bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret) {
