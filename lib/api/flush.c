@@ -112,11 +112,13 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
     r->may_run_queued = true;
     wane__record_send_gathered(r);
     for (unsigned n = 0; more;) {
-        uint64_t unparked = wane__unparked();
+        uint64_t unparked = wane__unparked(), before[2], after[2];
+        wane__wave_followers(before);
         bool all = take_in_parked(r, enough);
         uint64_t wave = wane__wave_now();
         done = wait_for_wave(r, wave, deadline) && (all || !late(deadline));
-        bool follows = load_relaxed(&wane__xwave_deferred[wave & 1]) || wane__unparked() != unparked || wane__parked() > 0;
+        wane__wave_followers(after);
+        bool follows = after[wave & 1] != before[wave & 1] || wane__unparked() != unparked || wane__parked() > 0;
         more = done && (!all || (follows && ++n < WAVES_MAX));
         if (more && !all)
             wane__pause_briefly();

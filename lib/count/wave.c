@@ -24,8 +24,6 @@ static uint64_t xpinned[2];  /* dead and pinned with a flag */
 static uint32_t xcutting;    /* id of the record whose queues are cut next; 0: the cut is made */
 static uint32_t xlock;
 
-bool wane__xwave_deferred[2];
-
 static bool trylock(void) {
     uint32_t unlocked = 0;
     return load_relaxed(&xlock) == 0 && cas_acq_rel(&xlock, &unlocked, 1u); /* [order:consumer] */
@@ -36,6 +34,14 @@ static void unlock(void) { store_release(&xlock, 0u); /* [order:consumer] */ }
 uint64_t wane__wave_now(void) {
     fence_seq_cst(); /* what this thread pushed before is seen by a cut that raises the number after it was read here */
     return load_seq_cst(&wane__xwave);
+}
+
+void wane__wave_followers(uint64_t ret[2]) {
+    ret[0] = ret[1] = 0;
+    WANE__EACH_RECORD(r) {
+        for (int parity = 0; parity < 2; parity++)
+            ret[parity] += load_acquire(&r->xfollows[parity]); /* [order:wave] */
+    }
 }
 
 uint64_t wane__wave_oldest(void) { return load_acquire(&xover) + 1; }
@@ -69,7 +75,6 @@ static bool cut(void) {
 
 static void begin_cut(void) {
     uint64_t wave = load_relaxed(&wane__xwave);
-    store_relaxed(&wane__xwave_deferred[(wave + 1) & 1], false);
     store_seq_cst(&wane__xwave, wave + 1); /* [order:wave] */
     wane__heavy();
     xcutting = 1;
@@ -191,6 +196,26 @@ void wane__wave_collection_end(void) { store_release(&xcollection, (uint64_t)0);
 
 uint8_t wane__wave_of_collection(void) { return (uint8_t)(1 + (load_relaxed(&xcollection) & 1)); }
 
+/* Dead objects that the collection, which goes on in the child, has pinned. */
+static bool count_pinned(struct wane__page *page, void *arg) {
+    (void)arg;
+    for (unsigned i = 0, n = wane__page_capacity(page); i < n; i++) {
+        uint64_t w = load_relaxed(&wane__page_block(page, i)->shared);
+        if (wane__word_has(w, WANE__PINNED) && (w & WANE__WAVE_FLAGS) != 0)
+            xpinned[(w & WANE__WAVE_FLAG(1)) != 0]++;
+    }
+    return true;
+}
+
+/* A vanished thread may have counted a death whose flag it had not written, or not yet taken the count back. */
+static void count_pinned_again(void) {
+    if (xpinned[0] == 0 && xpinned[1] == 0)
+        return;
+    xpinned[0] = xpinned[1] = 0;
+    if (xcollection != 0)
+        wane__heap_walk_pages(count_pinned, NULL);
+}
+
 /* All of it is of the oldest wave that is not over. */
 static void cut_for_child(struct wane__queue *q) {
     q->xcut = xover == wane__xwave - 1 ? 0 : q->xtail;
@@ -200,6 +225,7 @@ static void cut_for_child(struct wane__queue *q) {
 void wane__wave_fork_child(const struct wane__record *self) {
     xlock = 0;
     xcutting = 0;
+    count_pinned_again();
     xcall_cut = 2 * (xover == wane__xwave - 1 ? wane__calls_run() : wane__calls_added()) + ((wane__xwave - 1) & 1);
     WANE__EACH_RECORD(r) {
         cut_for_child(&r->deferred);

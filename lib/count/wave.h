@@ -30,11 +30,15 @@
 #define WANE__WAVE_FLAG(parity) ((parity) == 0 ? WANE__WAVE_EVEN : WANE__WAVE_ODD)
 #define WANE__WAVE_FLAGS (WANE__WAVE_FLAG(0) | WANE__WAVE_FLAG(1))
 
-/* Callbacks that ran for a wave of that parity deferred something, which is of the next. */
-extern bool wane__xwave_deferred[2];
-
 /* The wave that was current when it is called: what was there before is of it, or of an older one. */
 uint64_t wane__wave_now(void);
+
+/*
+ * Callbacks so far, for waves of either parity, that deferred something, which may be of the next wave. Read before
+ * wane__wave_now: what callbacks deferred that are counted by then is of the wave read, or of an older one. Read again when
+ * that is over: more of its parity are callbacks for it, or, rarely, for one that came after.
+ */
+void wane__wave_followers(uint64_t ret[2]);
 
 /* Whether that wave is over; cuts, if need be, and looks. Any thread; never waits. */
 bool wane__wave_over(uint64_t wave);
@@ -66,6 +70,12 @@ static inline void wane__wave_begin(struct wane__record *r, unsigned parity) {
 static inline void wane__wave_end(struct wane__record *r, unsigned parity) {
     wane__tsan_release(&r->xended);
     store_release(&r->xended[parity], load_relaxed(&r->xended[parity]) + 1); /* [order:wave] */
+}
+
+/* A callback for what r has in hand deferred something. */
+static inline void wane__wave_follows(struct wane__record *r) {
+    unsigned parity = r->wave - 1u;
+    store_release(&r->xfollows[parity], load_relaxed(&r->xfollows[parity]) + 1); /* [order:wave] */
 }
 
 /* A frame for something new, which is of the current wave. Returns the parity. */

@@ -105,7 +105,7 @@ static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), voi
     r->calls_n++;
     errno = saved;
     if (unlikely(r->wave != 0 && load_relaxed(&r->deferred.xtail) != deferred))
-        store_relaxed(&wane__xwave_deferred[r->wave - 1], true);
+        wane__wave_follows(r);
     if (unlikely(load_relaxed(&r->xdead) != NULL))
         wane__call_left(r);
     store_relaxed(&r->xdead, load_relaxed(&r->xouter));

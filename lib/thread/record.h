@@ -61,6 +61,7 @@ struct wane__record {
     /* written by its thread, read by any */
     bool xaway; /* in code of the program's that the library called, or waiting for guards */
     uint64_t xbegun[2], xended[2]; /* frames that have something of a wave in hand, by its parity */
+    uint64_t xfollows[2]; /* callbacks for something of a wave, by its parity, that deferred something of the next */
     struct wane__link *xdead;  /* found dead, to be destroyed */
     struct wane__link *xouter; /* `xdead` as it was when the callback began that this thread is in */
     struct wane__link *xlater; /* what died in that callback, to be destroyed when it has returned */

@@ -280,3 +280,47 @@ TEST(deferring_again_and_again_does_not_keep_a_flush) {
     CHECK_EQ_INT(wane_flush(), 0);
     atomic_store(&enough, true);
 }
+
+// What a `destroy` takes out of a slot is of the next wave, and waited for as well, however many others flush.
+
+enum { FLUSHERS = 4, FLUSHES = 200 };
+struct keeper {
+    wane_slot slot;  // unknown to the type: emptied by its destroy
+    _Atomic(size_t) *dead;
+};
+static void keeper_destroy(void *self) {
+    struct keeper *k = self;
+    wane_slot_clear(&k->slot);
+    atomic_fetch_add(k->dead, 1);
+}
+static wane_type keeper_type = {.name = "keeper", .size = sizeof(struct keeper), .destroy = keeper_destroy};
+
+static struct keeper *keeper_new(struct keeper *held, _Atomic(size_t) *dead) {
+    struct keeper *k = wane_new(&keeper_type);
+    CHECK(k != NULL);
+    wane_slot_init(&k->slot, held);
+    k->dead = dead;
+    return k;
+}
+
+static void *flush_keepers(void *unused) {
+    _Atomic(size_t) dead = 0;
+    for (size_t i = 1; i <= FLUSHES; i++) {
+        wane_slot slot;
+        wane_slot_init(&slot, keeper_new(keeper_new(NULL, &dead), &dead));
+        wane_slot_clear(&slot);
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(atomic_load(&dead), 2 * i);
+    }
+    return unused;
+}
+
+TEST(what_callbacks_defer_is_followed_by_each_of_many) {
+    pthread_t threads[FLUSHERS];
+    for (int i = 0; i < FLUSHERS; i++) {
+        threads[i] = api_thread(flush_keepers, NULL);
+    }
+    for (int i = 0; i < FLUSHERS; i++) {
+        api_join(threads[i]);
+    }
+}
