@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "life/left.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -105,13 +104,14 @@ static void grow_older(struct wane__collection *c, const struct wane__suspect *s
     }
 }
 
+/* What a suspect may bear beside the pin. */
+#define ARMED (WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED)
+
 void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool again) {
     struct wane__header *h = s->h;
     if (!c->what.trial)
         grow_older(c, s, again);
-    uint64_t mine = WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
-    wane__tsan_release(&h->shared); /* `trace` has read what `destroy` may free on another thread as soon as the pin is gone */
-    uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
+    uint64_t before = wane__take_pin_off(h, ARMED);
     compiler_barrier(); /* afterwards: a fork in between un-pins twice, which is nothing; never would be a loss */
     s->flags |= WANE__SUSPECT_GONE;
     if (!wane__word_has(before, WANE__LIVE))
@@ -234,14 +234,6 @@ void wane__collect_fork_parent(void) {
 
 static bool is_pinned(struct wane__header *h) { return wane__word_has(load_relaxed(&h->shared), WANE__PINNED); }
 
-/* For the child of a fork: the dead are found by wane__death_fork_child. */
-static void un_pin(struct wane__collection *c, struct wane__header *h) {
-    uint64_t mine = WANE__PINNED | WANE__WATCHED | WANE__TOUCHED | WANE__CLOSED;
-    uint64_t before = and_acq_rel(&h->shared, ~mine); /* [order:count] */
-    if (!wane__word_has(before, WANE__LIVE))
-        wane__unpinned(c->r, h, before);
-}
-
 static bool in_table(const struct wane__collection *c, const struct wane__header *h) {
     uint32_t number = wane__table_find(h);
     return number != WANE__NO_SUSPECT && (c->table.suspects[number].flags & WANE__SUSPECT_GONE) == 0;
@@ -255,7 +247,7 @@ static void undo(struct wane__collection *c) {
         if (!is_pinned(s->h)) /* un-pinned a moment ago: it may be dead, and its first word a link */
             continue;
         make_candidate_again(s->h, load_relaxed(&s->h->age) & 3);
-        un_pin(c, s->h);
+        wane__un_pin(c, s->h, ARMED);
     }
     if (load_relaxed(&wane__heap_xnoted))
         wane__leave_roots(c);
@@ -285,7 +277,7 @@ void wane__collect_fork_child(const struct wane__record *self) {
     if (idle)
         return;
     if (c->pinning != NULL && is_pinned(c->pinning) && !in_table(c, c->pinning))
-        un_pin(c, c->pinning);
+        wane__un_pin(c, c->pinning, ARMED);
     c->pinning = NULL;
     if (c->stage == WANE__STAGE_END && c->decided)
         resume(c);

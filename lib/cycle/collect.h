@@ -6,9 +6,11 @@
 #ifndef WANE_CYCLE_COLLECT_H
 #define WANE_CYCLE_COLLECT_H
 
+#include "base/sanitize.h"
 #include "cycle/scope.h"
 #include "cycle/table.h"
 #include "life/death.h"
+#include "life/left.h"
 #include "life/type.h"
 #include "os/clock.h"
 
@@ -115,6 +117,22 @@ void wane__check_no_candidate_lost(struct wane__collection *c);
 
 /* Un-arms and un-pins; destroys who died meanwhile. again: makes it a candidate, since nothing was decided about it. */
 void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool again);
+
+/*
+ * Takes PINNED and `marks` off; returns the word before. What this thread read of h comes before the end of h, which may be
+ * another's as soon as the pin is gone: ThreadSanitizer is told. If h was not LIVE its end is the caller's: wane__unpinned.
+ */
+static inline uint64_t wane__take_pin_off(struct wane__header *h, uint64_t marks) {
+    wane__tsan_release(&h->shared);
+    return and_acq_rel(&h->shared, ~(WANE__PINNED | marks)); /* [order:count] */
+}
+
+/* The same, and buries h if it died meanwhile. */
+static inline void wane__un_pin(struct wane__collection *c, struct wane__header *h, uint64_t marks) {
+    uint64_t before = wane__take_pin_off(h, marks);
+    if (!wane__word_has(before, WANE__LIVE))
+        wane__unpinned(c->r, h, before);
+}
 
 void wane__list_add(struct wane__collection *c, uint32_t number);
 

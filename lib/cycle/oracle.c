@@ -10,7 +10,6 @@
  */
 #include "base/check.h"
 #include "cycle/collect.h"
-#include "life/left.h"
 
 #if WANE_CHECKS >= 2
 
@@ -49,10 +48,7 @@ static void check_referrer(struct walk *walk, struct wane__header *h) {
     wane__guard_enter();
     wane__visit_slots(wane__type_of(load_relaxed(&h->shared)), h, &walk->ops);
     wane__guard_leave();
-    wane__tsan_release(&h->shared);
-    uint64_t before = and_acq_rel(&h->shared, ~WANE__PINNED); /* [order:count] */
-    if (!wane__word_has(before, WANE__LIVE))
-        wane__unpinned(walk->c->r, h, before);
+    wane__un_pin(walk->c, h, 0);
 }
 
 static bool check_page(struct wane__page *page, void *arg) {

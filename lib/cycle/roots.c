@@ -14,7 +14,6 @@
  * have their turn while mutators fill those at the beginning.
  */
 #include "cycle/collect.h"
-#include "life/left.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
@@ -86,12 +85,6 @@ static inline bool is_candidate(const struct wane__collection *c, const struct w
     return load_relaxed(&h->candidate) == 1 || (takes_left(c) && (load_relaxed(&h->age) & WANE__AGE_LEFT) != 0);
 }
 
-static void un_pin(struct wane__collection *c, struct wane__header *h) {
-    uint64_t before = and_acq_rel(&h->shared, ~(WANE__PINNED | WANE__WATCHED)); /* [order:count] */
-    if (!wane__word_has(before, WANE__LIVE))
-        wane__unpinned(c->r, h, before);
-}
-
 /* h looks like a candidate. */
 static void add_root(struct wane__collection *c, struct wane__page *page, struct wane__header *h) {
     uint8_t age = load_relaxed(&h->age);
@@ -104,7 +97,7 @@ static void add_root(struct wane__collection *c, struct wane__page *page, struct
     bool candidate = is_candidate(c, h);
     uint32_t number = wane__table_add(&c->table, h, candidate ? WANE__SUSPECT_ROOT : 0);
     if (number == WANE__NO_SUSPECT) { /* its mark stays, and the page gets its own again */
-        un_pin(c, h);
+        wane__un_pin(c, h, WANE__WATCHED);
         return;
     }
     c->candidates++;

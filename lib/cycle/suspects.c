@@ -13,7 +13,6 @@
  * bounded collection, in proportion to what there was to look at; then such candidates are left for one without.
  */
 #include "cycle/collect.h"
-#include "life/left.h"
 #include "thread/mode.h"
 
 /* Of a bounded collection: suspects traced for undecided roots, in all and for each root. */
@@ -60,8 +59,8 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
         number = wane__table_add(&c->table, h, 0);
         if (number != WANE__NO_SUSPECT)
             c->table.suspects[number].count = count_by_look(h, w);
-        else if (!wane__word_has(w = and_acq_rel(&h->shared, ~(WANE__PINNED | WANE__WATCHED)), WANE__LIVE)) /* [order:count] */
-            wane__unpinned(c->r, h, w);
+        else
+            wane__un_pin(c, h, WANE__WATCHED);
     }
     compiler_barrier();
     store_relaxed(&c->pinning, (struct wane__header *)NULL);

@@ -138,6 +138,7 @@ static const struct {
     {"large", read_a_dead_large_one},
     {"containers", use_containers},
     {"callbacks", use_callbacks},
+    {"traced", use_while_traced},
     {"storage", read_deferred_storage},
     {"callback", read_the_dead_in_a_callback},
     {"kept", keep_memory},

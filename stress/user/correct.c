@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The libwane authors
 // SPDX-License-Identifier: MIT
 //
-// Correct uses that are the same under each sanitizer: containers that defer their storage, and
-// callbacks of every kind on whatever thread they run. Nothing may be reported.
+// Correct uses that are the same under each sanitizer: containers that defer their storage,
+// callbacks of every kind on whatever thread they run, and deaths that are left to the collector.
+// Nothing may be reported.
 
 #include "user.h"
 
@@ -228,6 +229,80 @@ static void *make_mortals(void *arg) {
         wane_defer_node_add(&l->node, run_later, l);
     }
     return NULL;
+}
+
+// Who dies while the collector holds it is destroyed by the collector, after what its last holder
+// did. Nothing but that death orders the two here.
+
+struct seen {
+    wane_slot self;
+    uint64_t number;
+};
+
+enum turn { COLLECTS, MAY_RELEASE, RELEASED };
+static uint64_t traced, traced_most;
+bool write_late;
+static int turn;
+
+static int turn_now(void) { return __atomic_load_n(&turn, __ATOMIC_RELAXED); }
+
+static bool turn_from(int from, int to) {
+    return __atomic_compare_exchange_n(&turn, &from, to, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void seen_trace(void *self, wane_visitor *v) {
+    wane_visit(v, &((struct seen *)self)->self);
+    uint64_t n = __atomic_add_fetch(&traced, 1, __ATOMIC_RELAXED);
+    if (n == __atomic_load_n(&traced_most, __ATOMIC_RELAXED) && turn_from(COLLECTS, MAY_RELEASE)) {
+        while (turn_now() != RELEASED) {
+            usleep(10);
+        }
+    }
+}
+
+static void seen_destroy(void *self) { ((struct seen *)self)->number++; }
+
+static wane_type seen_type = {
+    .name = "seen", .size = sizeof(struct seen), .trace = seen_trace, .destroy = seen_destroy};
+
+static void *release_while_traced(void *obj) {
+    while (turn_now() != MAY_RELEASE) {
+        usleep(10);
+    }
+    struct seen *s = obj;
+    s->number++;
+    wane_release(s);
+    if (write_late) {
+        s->number++;
+    }
+    turn_from(MAY_RELEASE, RELEASED);
+    return NULL;
+}
+
+// Released while it is traced for the n-th time. False: it was not traced that often.
+static bool release_at_trace(uint64_t n) {
+    struct seen *s = wane_share(wane_new(&seen_type));
+    struct node *garbage = node_new(n);
+    wane_slot_store(&garbage->next, garbage);
+    __atomic_store_n(&turn, COLLECTS, __ATOMIC_RELAXED);
+    __atomic_store_n(&traced, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&traced_most, n, __ATOMIC_RELAXED);
+    pthread_t t = start(release_while_traced, s);
+    wane_release(garbage);
+    wane_gc_collect(WANE_GC_FULL);
+    __atomic_store_n(&traced_most, 0, __ATOMIC_RELAXED);
+    bool enough = !turn_from(COLLECTS, MAY_RELEASE);
+    pthread_join(t, NULL);
+    return enough;
+}
+
+void use_while_traced(void) {
+    uint64_t n = 1;
+    while (n < 100 && release_at_trace(n)) {
+        n++;
+    }
+    MUST(n > 1);
+    wane_shutdown();
 }
 
 static void *stay_in_guard(void *log) {

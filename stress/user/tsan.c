@@ -234,6 +234,12 @@ static void race_on_storage(void) { free_looked_at(read_in_guards); }
 
 static void race_with_trace(void) { free_looked_at(collect); }
 
+// Written after the last unit was given up, while the collector held the object.
+static void race_after_release(void) {
+    write_late = true;
+    use_while_traced();
+}
+
 static const struct {
     const char *word;
     void (*run)(void);
@@ -241,11 +247,13 @@ static const struct {
     {"good", use_correctly},
     {"containers", use_containers},
     {"callbacks", use_callbacks},
+    {"traced", use_while_traced},
     {"payload", race_on_a_payload},
     {"published", race_after_publication},
     {"guards", race_between_guards},
     {"storage", race_on_storage},
     {"trace", race_with_trace},
+    {"late", race_after_release},
 };
 
 int main(int argc, char **argv) {

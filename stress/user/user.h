@@ -77,5 +77,7 @@ void read_shared_map(void);  // in a guard
 void *collect(void *stop);   // again and again until *stop, an atomic int
 void use_containers(void);
 void use_callbacks(void);
+void use_while_traced(void);
+extern bool write_late;  // there, plants a use after the release
 
 #endif
