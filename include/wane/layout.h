@@ -18,7 +18,7 @@ WANE__BEGIN
  */
 struct wane__header {
     uint16_t owner;    /* id of the thread that counts in `local`; 0 = merged; 0xFFFF = immortal */
-    uint8_t candidate; /* 1 = may be part of a dead cycle; above = of an untracked type, never a candidate */
+    uint8_t candidate; /* 1 = may be part of a dead cycle; odd above = of an untracked type, never a candidate; even = neither, or dead */
     uint8_t age;       /* generation in the low two bits, collector's marks above */
     uint32_t local;    /* the owner's count */
     uint64_t shared;   /* flags:16 | count:32 | type id:16 */

@@ -31,7 +31,7 @@ WANE_INLINE void wane_slot_init(wane_slot *s, void *obj) {
         return;
     }
     wane__bracket_enter(t);
-    if (wane__likely(wane__load_relaxed(&wane__header_of(obj)->candidate) != 0 &&
+    if (wane__likely((wane__load_relaxed(&wane__header_of(obj)->candidate) & 1) != 0 &&
                      wane__load_relaxed(&t->match) != WANE__MATCH_NOBODY)) {
         wane__told_release(&s->wane__target);
         wane__store_release(&s->wane__target, obj); /* [order:slot] */

@@ -131,8 +131,10 @@ enum wane__drop wane__drop_counted(struct wane__record *r, struct wane__header *
                                    const char *operation) {
     if (wane__word_has(before, WANE__IMMORTAL))
         return WANE__DROPPED;
-    if (wane__word_count(before) == 0 || !wane__word_has(before, WANE__LIVE))
+    if (wane__word_count(before) == 0 || !wane__word_has(before, WANE__LIVE)) {
+        add_relaxed(&h->shared, WANE__COUNT_ONE); /* the type stands above the count */
         wane__fatal_dead(h, operation);
+    }
     return wane__word_count(before) == 1 ? bury(r, h) : WANE__DROPPED;
 }
 

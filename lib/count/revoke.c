@@ -89,6 +89,7 @@ void wane_immortalize(void *obj) {
     if (obj == NULL)
         return;
     wane__record_need("wane_immortalize");
+    wane__need_alive(wane__header_of(obj), "wane_immortalize");
     wane__make_immortal(wane__header_of(obj));
 }
 

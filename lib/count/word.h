@@ -12,10 +12,13 @@
 #include "thread/record.h"
 #include "thread/wake.h"
 
-/* `candidate` of objects of untracked types, which are never candidates. */
-#define WANE__CANDIDATE_NEVER 2u
+/*
+ * `candidate` of objects of untracked types, which are never candidates. These and 1, of a candidate, are odd; even are those
+ * of other objects, 0, and of all dead ones (heap/dead.h): who gives one to a slot looks further.
+ */
+#define WANE__CANDIDATE_NEVER 3u
 /* The same, and their death is nothing but the end of their memory. */
-#define WANE__CANDIDATE_PLAIN 3u
+#define WANE__CANDIDATE_PLAIN 5u
 
 static inline uint64_t wane__word_count(uint64_t w) { return (w & WANE__COUNT_MASK) >> WANE__COUNT_SHIFT; }
 static inline uint32_t wane__word_type(uint64_t w) { return (uint32_t)(w >> WANE__TYPE_SHIFT); }
@@ -71,5 +74,19 @@ const char *wane__name_of(const struct wane__header *h);
 
 /* Ends the program: operation on an object that is not alive. */
 _Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operation);
+
+/* In calls that are rare, of the caller's unit or borrow of h. */
+static inline void wane__need_alive(const struct wane__header *h, const char *operation) {
+    if (unlikely(!wane__word_has(load_relaxed(&h->shared), WANE__LIVE)))
+        wane__fatal_dead(h, operation);
+}
+
+/* wane__make_candidate for a unit that leaves the stack: what is no candidate may be because it is dead. */
+static inline void wane__leave_stack(struct wane__header *h, const char *operation) {
+    if (likely((load_relaxed(&h->candidate) & 1) != 0))
+        return;
+    wane__need_alive(h, operation);
+    wane__make_candidate(h);
+}
 
 #endif

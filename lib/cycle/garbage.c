@@ -128,6 +128,7 @@ static void empty(struct wane__collection *c, struct wane__header *h) {
     wane__tsan_acquire(&h->shared);
     if (wane__word_has(w, WANE__LIVE))
         store_relaxed(&h->shared, w & ~WANE__LIVE);
+    store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no candidate: giving it to a slot is found out */
     if (wane__word_has(w, WANE__WEAKREFD))
         wane__weak_clear(h);
     wane_type *t = wane__type_of(w);

@@ -112,6 +112,7 @@ void wane__large_settle(void) {
 
 void wane__large_free(struct wane__heap *heap, struct wane__page *page) {
     page->used = 0;
+    wane__link_set(wane__page_block(page, 0), 0); /* no owner: a further use is found out */
     wane__pause();
     wane__stack_push(&xfreed, &page->notify);
     heap->news = true;

@@ -198,10 +198,10 @@ size_t wane__run_due(struct wane__record *r, struct wane__limit *limit) {
 }
 
 void wane__free_due(struct wane__record *r) {
-    for (struct wane__link *l = wane__blocks_take_due(), *next; l != NULL; l = next) {
-        next = l->next;
-        wane__tsan_acquire(l);
-        wane__free_block(r, wane__header_of(l));
+    for (struct wane__header *h = wane__blocks_take_due(), *next; h != NULL; h = next) {
+        next = wane__dead_next(h);
+        wane__tsan_acquire(h);
+        wane__free_block(r, h);
     }
     wane__record_send_gathered(r);
 }

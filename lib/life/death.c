@@ -15,20 +15,13 @@
 #include "thread/wake.h"
 
 
-static void put(struct wane__link **list, struct wane__header *h) {
-    struct wane__link *link = (struct wane__link *)(void *)h;
-    store_relaxed(&link->next, load_relaxed(list));
-    compiler_barrier(); /* a child of fork() finds a list that ends */
-    store_relaxed(list, link);
-}
-
-void wane__bury(struct wane__record *r, struct wane__header *h) { put(&r->xdead, h); }
+void wane__bury(struct wane__record *r, struct wane__header *h) { wane__dead_put(&r->xdead, h); }
 
 /* Moves all of one list to another. */
-static void move(struct wane__link **to, struct wane__link *list) {
-    for (struct wane__link *next; list != NULL; list = next) {
-        next = load_relaxed(&list->next);
-        put(to, (struct wane__header *)(void *)list);
+static void move(struct wane__header **to, struct wane__header *list) {
+    for (struct wane__header *next; list != NULL; list = next) {
+        next = wane__dead_next(list);
+        wane__dead_put(to, list);
     }
 }
 
@@ -38,7 +31,7 @@ void wane__call_left(struct wane__record *r) {
 
 static void hand_over(struct wane__record *r, struct wane__header *h) {
     if (r->callbacks > 0 && !r->applies_inside)
-        put(&r->xlater, h);
+        wane__dead_put(&r->xlater, h);
     else
         wane__leave_dead(r, h);
 }
@@ -134,7 +127,7 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call,
         case WANE__DROPPED:
             return;
         case WANE__DIED:
-            put(&r->xdead, h);
+            wane__dead_put(&r->xdead, h);
             return;
         case WANE__KEPT:
             if (!await_final(r, h) && !hand_final(r, h))
@@ -261,7 +254,7 @@ static inline __attribute__((always_inline)) void destroy_simple(struct wane__re
             continue;
         store_relaxed(&s->wane__target, NULL);
         if (likely(wane__quick_last(r, wane__header_of(obj))))
-            put(&r->xdead, wane__header_of(obj));
+            wane__dead_put(&r->xdead, wane__header_of(obj));
         else
             others[others_n++] = wane__header_of(obj);
     }
@@ -310,9 +303,9 @@ static bool is_too_much(struct wane__limit *limit, struct wane__header *h) {
 
 /* What died in a callback joins the rest when it has returned. */
 static void join_later(struct wane__record *r) {
-    for (struct wane__link *l; (l = load_relaxed(&r->xlater)) != NULL;) {
-        store_relaxed(&r->xlater, load_relaxed(&l->next));
-        put(&r->xdead, (struct wane__header *)(void *)l);
+    for (struct wane__header *h; (h = load_relaxed(&r->xlater)) != NULL;) {
+        wane__dead_skip(&r->xlater);
+        wane__dead_put(&r->xdead, h);
     }
 }
 
@@ -326,10 +319,9 @@ static inline __attribute__((always_inline)) void work_off(struct wane__record *
             run_finals(r, limit);
         if (may_call)
             join_later(r);
-        struct wane__link *dead = load_relaxed(&r->xdead);
-        if (dead == NULL)
+        struct wane__header *h = load_relaxed(&r->xdead);
+        if (h == NULL)
             return;
-        struct wane__header *h = (struct wane__header *)(void *)dead;
         uint64_t w = load_relaxed(&h->shared);
         wane_type *t = wane__type_of(w);
         bool simply = wane__ends_simply(t, w);
@@ -338,7 +330,7 @@ static inline __attribute__((always_inline)) void work_off(struct wane__record *
             wane__leave_rest(r, to);
             return;
         }
-        store_relaxed(&r->xdead, load_relaxed(&dead->next));
+        wane__dead_skip(&r->xdead);
         if (likely(simply))
             destroy_simple(r, t, h, w, may_call);
         else if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(t, WANE__TRAIT_CALLS)))

@@ -3,8 +3,7 @@
 /*
  * life/death.h: what happens to objects that were found dead, and where user code may run.
  *
- * Dead objects stand in lists of the record, linked through their first header word, which nobody else reads any more.
- * A list is worked off in a loop: what dies of a death is put on it, so the stack does not grow with the structure.
+ * Dead objects stand in lists of the record (heap/dead.h). A list is worked off in a loop: what dies of a death is put on it, so the stack does not grow with the structure.
  *
  * may_call says that user code may run here. Inside a callback it may not: what dies there and has a callback of its
  * own waits in `xlater` until the callback has returned, or, at slot calls and the like, is left to others (life/left.h).

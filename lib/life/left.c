@@ -23,7 +23,7 @@ static void push(struct wane__record *to, unsigned parity, struct wane__header *
     add_relaxed(&to->xleft_n, (uint64_t)1);
     add_relaxed(&to->xleft_bytes, (uint64_t)wane__heap_block_size(h));
     wane__tsan_release(h);
-    wane__stack_push(&to->left[parity].stack, (struct wane__link *)(void *)h);
+    wane__dead_push(&to->left[parity].stack, h);
 }
 
 void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
@@ -38,20 +38,20 @@ void wane__leave_dead(struct wane__record *r, struct wane__header *h) {
 }
 
 /* Adds up the bytes of a list. */
-static uint64_t weigh(struct wane__link *list, uint64_t *ret_n) {
+static uint64_t weigh(struct wane__header *list, uint64_t *ret_n) {
     uint64_t bytes = 0, n = 0;
-    for (struct wane__link *l = list; l != NULL; l = load_relaxed(&l->next), n++) {
-        wane__tsan_acquire(l);
-        bytes += wane__heap_block_size((struct wane__header *)(void *)l);
+    for (struct wane__header *h = list; h != NULL; h = wane__dead_next(h), n++) {
+        wane__tsan_acquire(h);
+        bytes += wane__heap_block_size(h);
     }
     *ret_n = n;
     return bytes;
 }
 
-static void leave_list(struct wane__link **list, struct wane__record *to, unsigned parity) {
-    for (struct wane__link *l = load_relaxed(list), *next; l != NULL; l = next) {
-        next = load_relaxed(&l->next);
-        push(to, parity, (struct wane__header *)(void *)l);
+static void leave_list(struct wane__header **list, struct wane__record *to, unsigned parity) {
+    for (struct wane__header *h = load_relaxed(list), *next; h != NULL; h = next) {
+        next = wane__dead_next(h);
+        push(to, parity, h);
     }
     store_relaxed(list, NULL);
 }
@@ -82,16 +82,16 @@ static size_t take(struct wane__record *r, struct wane__record *from, unsigned p
     struct wane__left *left = &from->left[parity];
     uint64_t n = 0, bytes = 0;
     pthread_mutex_lock(&moving);
-    struct wane__link *l = load_relaxed(&left->taken);
-    if (l == NULL)
-        l = wane__stack_take(&left->stack);
-    for (struct wane__link *next; l != NULL && n < PORTION; l = next, n++) {
-        wane__tsan_acquire(l);
-        next = load_relaxed(&l->next);
-        bytes += wane__heap_block_size((struct wane__header *)(void *)l);
-        wane__bury(r, (struct wane__header *)(void *)l);
+    struct wane__header *h = load_relaxed(&left->taken);
+    if (h == NULL)
+        h = wane__dead_take(&left->stack);
+    for (struct wane__header *next; h != NULL && n < PORTION; h = next, n++) {
+        wane__tsan_acquire(h);
+        next = wane__dead_next(h);
+        bytes += wane__heap_block_size(h);
+        wane__bury(r, h);
     }
-    store_release(&left->taken, l); /* [order:wave] */
+    store_release(&left->taken, h); /* [order:wave] */
     sub_relaxed(&from->xleft_n, n);
     sub_relaxed(&from->xleft_bytes, bytes);
     pthread_mutex_unlock(&moving);

@@ -177,6 +177,7 @@ void *(wane_share)(void *obj) {
     if (obj == NULL)
         return NULL;
     struct wane__record *r = wane__record_need("wane_share");
+    wane__need_alive(wane__header_of(obj), "wane_share");
     revoke_or_leave(r, wane__header_of(obj), "wane_share");
     return obj;
 }
@@ -186,6 +187,7 @@ bool wane_is_unique(const void *obj) {
         return false;
     struct wane__header *h = wane__header_of(obj);
     struct wane__record *r = wane__record_need("wane_is_unique");
+    wane__need_alive(h, "wane_is_unique");
     uint64_t w = load_acquire(&h->shared); /* [order:count] */
     if (wane__word_has(w, WANE__IMMORTAL))
         return false;

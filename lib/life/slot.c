@@ -30,7 +30,7 @@ static void defer_old(struct wane__record *r, void *old) {
 void wane__slot_init_slow(wane_slot *s, void *obj) {
     struct wane__record *r = wane__record_need("wane_slot_init");
     wane__mark(&r->head);
-    wane__make_candidate(wane__header_of(obj));
+    wane__leave_stack(wane__header_of(obj), "wane_slot_init");
     wane__tsan_release(&s->wane__target);
     store_release(&s->wane__target, obj); /* [order:slot] */
     wane__unmark(&r->head);
@@ -61,7 +61,7 @@ void(wane_slot_give)(wane_slot *s, void *obj) {
     struct wane__record *r = wane__record_need("wane_slot_give");
     wane__mark(&r->head);
     if (obj != NULL)
-        wane__make_candidate(wane__header_of(obj));
+        wane__leave_stack(wane__header_of(obj), "wane_slot_give");
     void *old = exchange(s, obj);
     wane__unmark(&r->head);
     defer_old(r, old);
@@ -71,7 +71,7 @@ void *(wane_slot_swap)(wane_slot *s, void *obj) {
     struct wane__record *r = wane__record_need("wane_slot_swap");
     wane__mark(&r->head);
     if (obj != NULL)
-        wane__make_candidate(wane__header_of(obj));
+        wane__leave_stack(wane__header_of(obj), "wane_slot_swap");
     void *old = exchange(s, obj);
     if (old != NULL)
         wane__take_unit_marked(r, wane__header_of(old), "wane_slot_swap"); /* the slot's own unit is still there: it is not yet deferred */

@@ -24,14 +24,16 @@
 static uint32_t xlock;
 static bool waiting;
 static uint64_t target;
-static struct wane__link *noted_calls, *noted_blocks;
+static struct wane__link *noted_calls;
+static struct wane__header *noted_blocks;
 static uint64_t reap_at, reap_pause; /* when those that hold the period up are looked after: 0, not yet known */
 
 static uint64_t xbegun, xended;
 static bool xwanted; /* by somebody who has nothing in a queue */
 static uint64_t xoldest_guard;
 static bool xblocks_noted; /* noted_blocks is not empty */
-static struct wane__stack new_calls, due_calls, new_blocks, due_blocks;
+static struct wane__stack new_calls, due_calls;
+static struct wane__dead_stack new_blocks, due_blocks;
 static uint64_t xcalls_added, xcalls_done;
 
 /*
@@ -66,7 +68,7 @@ static void begin(void) {
     store_seq_cst(&xbegun, load_relaxed(&xbegun) + 1);
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
     noted_calls = wane__stack_take(&new_calls);
-    noted_blocks = wane__stack_take(&new_blocks);
+    noted_blocks = wane__dead_take(&new_blocks);
     store_relaxed(&xblocks_noted, noted_blocks != NULL);
     reap_at = 0;
     target = (__atomic_add_fetch(&wane__epoch, 1, __ATOMIC_ACQ_REL)) & ~WANE__EPOCH_FENCES; /* [order:guard] */
@@ -152,18 +154,27 @@ static bool all_passed(uint64_t now) {
     return all;
 }
 
-static void move_all(struct wane__stack *to, struct wane__link *list) {
-    if (list == NULL)
+static void calls_become_due(void) {
+    struct wane__link *last = noted_calls;
+    if (last == NULL)
         return;
-    struct wane__link *last = list;
-    while (last->next != NULL)
-        last = last->next;
-    wane__stack_push_chain(to, list, last);
+    for (;; last = last->next) {
+        wane__tsan_release(last);
+        if (last->next == NULL)
+            break;
+    }
+    wane__stack_push_chain(&due_calls, noted_calls, last);
+    noted_calls = NULL;
 }
 
-static void release_all(struct wane__link *list) {
-    for (struct wane__link *l = list; l != NULL; l = l->next)
-        wane__tsan_release(l);
+static void blocks_become_due(void) {
+    if (noted_blocks == NULL)
+        return;
+    for (struct wane__header *h = noted_blocks; h != NULL; h = wane__dead_next(h))
+        wane__tsan_release(h);
+    wane__dead_push_list(&due_blocks, noted_blocks);
+    noted_blocks = NULL;
+    store_relaxed(&xblocks_noted, false);
 }
 
 static void end(void) {
@@ -172,16 +183,12 @@ static void end(void) {
         wane__tsan_acquire(&reader->head.guard);
         wane__tsan_acquire(&reader->head.bracket);
     }
-    release_all(noted_calls);
-    release_all(noted_blocks);
     WANE__EACH_RECORD(r) {
         wane__tsan_release(&r->deferred.xsafe);
         store_release(&r->deferred.xsafe, r->deferred.noted); /* [order:safe] */
     }
-    move_all(&due_calls, noted_calls);
-    move_all(&due_blocks, noted_blocks);
-    noted_calls = noted_blocks = NULL;
-    store_relaxed(&xblocks_noted, false);
+    calls_become_due();
+    blocks_become_due();
     waiting = false;
     store_release(&xended, load_relaxed(&xbegun)); /* [order:safe] */
 }
@@ -374,15 +381,15 @@ static void calls_fork_child(uint32_t self) {
 }
 
 void wane__blocks_add(struct wane__header *h) {
-    wane__tsan_release(wane__payload_of(h));
-    wane__stack_push(&new_blocks, (struct wane__link *)wane__payload_of(h));
+    wane__tsan_release(h);
+    wane__dead_push(&new_blocks, h);
 }
 
 bool wane__blocks_waiting(void) {
     return load_acquire(&new_blocks.xtop) != NULL || load_acquire(&due_blocks.xtop) != NULL || load_relaxed(&xblocks_noted);
 }
 
-struct wane__link *wane__blocks_take_due(void) { return wane__stack_take(&due_blocks); }
+struct wane__header *wane__blocks_take_due(void) { return wane__dead_take(&due_blocks); }
 
 void wane__grace_fork_prepare(void) {
     while (!trylock())

@@ -69,7 +69,7 @@ bool wane__calls_cut(uint64_t *xcut, unsigned bit);
 /* Blocks: added by any thread, to be freed when taken. */
 void wane__blocks_add(struct wane__header *h); /* the caller wakes the collector thread */
 bool wane__blocks_waiting(void);
-struct wane__link *wane__blocks_take_due(void); /* links stand in the payloads */
+struct wane__header *wane__blocks_take_due(void); /* a list, heap/dead.h */
 
 /* Age of the oldest guard that a grace period waits for, in ns; 0 when none does. */
 uint64_t wane__oldest_guard(void);

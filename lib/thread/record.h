@@ -18,6 +18,7 @@
 #include "base/queue.h"
 #include "base/sanitize.h"
 #include "base/stack.h"
+#include "heap/dead.h"
 #include "heap/heap.h"
 
 #define WANE__ID_COLLECTOR 1u
@@ -28,8 +29,8 @@ enum wane__record_state { WANE__RECORD_FREE, WANE__RECORD_ATTACHED };
 
 /* Dead objects that a thread left to others, of one wave's parity (life/left.h). */
 struct wane__left {
-    struct wane__stack stack;
-    struct wane__link *taken; /* from the stack, and not yet by whoever destroys them */
+    struct wane__dead_stack stack;
+    struct wane__header *taken; /* from the stack, and not yet by whoever destroys them */
 };
 
 /* Of objects: how many, and their bytes. */
@@ -62,9 +63,9 @@ struct wane__record {
     bool xaway; /* in code of the program's that the library called, or waiting for guards */
     uint64_t xbegun[2], xended[2]; /* frames that have something of a wave in hand, by its parity */
     uint64_t xfollows[2]; /* callbacks for something of a wave, by its parity, that deferred something of the next */
-    struct wane__link *xdead;  /* found dead, to be destroyed */
-    struct wane__link *xouter; /* `xdead` as it was when the callback began that this thread is in */
-    struct wane__link *xlater; /* what died in that callback, to be destroyed when it has returned */
+    struct wane__header *xdead;  /* found dead, to be destroyed */
+    struct wane__header *xouter; /* `xdead` as it was when the callback began that this thread is in */
+    struct wane__header *xlater; /* what died in that callback, to be destroyed when it has returned */
     uint32_t xbatch_n; /* not 0: a frame further down the stack may be working on the batch */
     uint32_t xbatch_split; /* units below the split are of even waves */
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */

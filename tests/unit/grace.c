@@ -285,7 +285,7 @@ TEST(calls_left_by_a_turn) {
 }
 
 TEST(blocks) {
-    struct wane__header *h[2] = {object_new(&leaf_type), object_new(&leaf_type)};
+    struct wane__header *h[2] = {object_new(&leaf_type), object_new(&leaf_type)}, alive = *h[0];
     struct worker w;
     worker_start(&w);
     end_all();
@@ -299,18 +299,20 @@ TEST(blocks) {
     CHECK_EQ_PTR(wane__blocks_take_due(), NULL);
     worker_run(&w, guard_leave, NULL);
     (void)wane__grace_step();
-    struct wane__link *due = wane__blocks_take_due();
-    CHECK_EQ_PTR(due, wane__payload_of(h[0]));
-    CHECK_EQ_PTR(due->next, NULL);
+    struct wane__header *due = wane__blocks_take_due();
+    CHECK_EQ_PTR(due, h[0]);
+    CHECK_EQ_PTR(wane__dead_next(due), NULL);
     CHECK(wane__blocks_waiting());
     end_all();
     due = wane__blocks_take_due();
-    CHECK_EQ_PTR(due, wane__payload_of(h[1]));
-    CHECK_EQ_PTR(due->next, NULL);
+    CHECK_EQ_PTR(due, h[1]);
+    CHECK_EQ_PTR(wane__dead_next(due), NULL);
     CHECK(!wane__blocks_waiting());
     worker_stop(&w);
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
+        *h[i] = alive;
         wane_release(wane__payload_of(h[i]));
+    }
 }
 
 /* A guard that is waited for is seen, and named once when it is old. */
