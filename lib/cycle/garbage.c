@@ -149,7 +149,7 @@ static bool leads_out(const struct wane__collection *c, const struct wane__suspe
         return false;
     const struct wane__table *t = &c->table;
     for (size_t i = 0; i < s->edges_n; i++) {
-        if ((t->suspects[t->edges[s->edges + i]].flags & WANE__SUSPECT_GARBAGE) == 0)
+        if ((t->suspects[wane__edge_at(&t->edges, s->edges + i)].flags & WANE__SUSPECT_GARBAGE) == 0)
             return true;
     }
     return false;

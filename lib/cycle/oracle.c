@@ -97,11 +97,12 @@ void wane__check_no_candidate_lost(struct wane__collection *c) {
     }
     while (c->list_n > 0) {
         struct wane__suspect s = t->suspects[c->list[--c->list_n]];
-        for (uint32_t e = s.edges; e < s.edges + s.edges_n; e++) {
-            if ((t->suspects[t->edges[e]].flags & WANE__SUSPECT_SEEN) != 0)
+        for (uint64_t e = s.edges; e < s.edges + s.edges_n; e++) {
+            uint32_t to = wane__edge_at(&t->edges, e);
+            if ((t->suspects[to].flags & WANE__SUSPECT_SEEN) != 0)
                 continue;
-            t->suspects[t->edges[e]].flags |= WANE__SUSPECT_SEEN;
-            wane__list_add(c, t->edges[e]);
+            t->suspects[to].flags |= WANE__SUSPECT_SEEN;
+            wane__list_add(c, to);
         }
     }
     for (size_t i = 0; i < t->n && !t->failed; i++) {

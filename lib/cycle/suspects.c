@@ -91,7 +91,7 @@ static void trace(struct wane__collection *c, uint32_t number) {
     struct wane__suspect *s = &c->table.suspects[number];
     struct wane__header *h = s->h;
     s->flags |= WANE__SUSPECT_TRACED;
-    s->edges = (uint32_t)c->table.edges_n;
+    s->edges = c->table.edges.n;
     wane__visit_quick(wane__type_of(load_relaxed(&h->shared)), h, &t.ops, visit_tracing);
 }
 
@@ -193,8 +193,8 @@ static void see_on(struct wane__collection *c, uint32_t number) {
     }
     struct wane__suspect s = c->table.suspects[number];
     c->slots += s.edges_n;
-    for (uint32_t e = s.edges; e < s.edges + s.edges_n && !c->table.failed; e++)
-        see(c, c->table.edges[e]);
+    for (uint64_t e = s.edges; e < s.edges + s.edges_n && !c->table.failed; e++)
+        see(c, wane__edge_at(&c->table.edges, e));
 }
 
 bool wane__trace_undecided(struct wane__collection *c) { return work_off(c, see_on); }

@@ -34,18 +34,31 @@ struct wane__suspect {
         uint32_t inner;     /* e(w): edges from other suspects */
         uint32_t weaks;     /* after the verdict, of the one that stands for a group: its last entry in `weak`, and one; 0: none */
     };
-    uint32_t edges;         /* first of its edges to suspects */
+    uint64_t edges;         /* where its edges to suspects begin among all edges */
     uint32_t edges_n;
     uint16_t flags;
+};
+
+/*
+ * Edges, in segments of one size: however many there are, no more than the first segment is ever moved, which grows until it has that
+ * size, and no allocation is larger than the list of the segments (8 bytes for 64 KiB of edges).
+ */
+#define WANE__SEGMENT_SHIFT 14
+#define WANE__SEGMENT ((size_t)1 << WANE__SEGMENT_SHIFT) /* edges */
+
+struct wane__edges {
+    uint32_t **segments;
+    size_t segments_n, segments_room;
+    size_t first_room; /* of the first segment */
+    uint32_t *last;    /* the segment that is being filled, */
+    uint64_t n, end;   /* after so many edges, up to so many */
 };
 
 struct wane__table {
     struct wane__suspect *suspects;
     size_t n, room;
-    uint32_t *edges;
-    size_t edges_n, edges_room;
-    uint32_t *old_edges; /* of the tracing before: where the slots most likely lead now */
-    size_t old_room;
+    struct wane__edges edges;
+    struct wane__edges old_edges; /* of the tracing before: where the slots most likely lead now */
     struct wane__page **pages; /* that have a side array */
     size_t pages_n, pages_room;
     bool failed; /* memory ran out: the collection is given up */
@@ -96,16 +109,26 @@ static inline uint32_t wane__table_add(struct wane__table *t, struct wane__heade
     return number;
 }
 
+/* Makes room for an edge of `from`, after `end`. False: memory is out, or `from` has more edges than can be counted. */
+bool wane__edges_segment_slow(struct wane__edges *edges, const struct wane__suspect *from);
+
 /* Adds an edge to the suspect whose edges are being recorded. */
 static inline void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uint32_t to) {
-    if (unlikely(t->edges_n >= UINT32_MAX ||
-                 !wane__vector_grow((void **)&t->edges, &t->edges_room, t->edges_n, sizeof *t->edges))) {
+    struct wane__edges *edges = &t->edges;
+    if (unlikely(edges->n == edges->end) && !wane__edges_segment_slow(edges, from)) {
         t->failed = true;
         return;
     }
-    t->edges[t->edges_n++] = to;
+    edges->last[edges->n++ % WANE__SEGMENT] = to;
     from->edges_n++;
 }
+
+/* Where an edge is recorded, and the suspect that it leads to; `at` counts from a suspect's `edges`. */
+static inline const uint32_t *wane__edge_place(const struct wane__edges *edges, uint64_t at) {
+    return edges->segments[at >> WANE__SEGMENT_SHIFT] + at % WANE__SEGMENT;
+}
+
+static inline uint32_t wane__edge_at(const struct wane__edges *edges, uint64_t at) { return *wane__edge_place(edges, at); }
 
 void wane__table_fork_prepare(void);
 void wane__table_fork_release(void);

@@ -75,8 +75,30 @@ struct counting {
     struct wane__visit_ops ops;
     struct wane__collection *c;
     uint32_t from;
-    const uint32_t *hint, *hint_end; /* edges of `from` in the tracing before */
+    const uint32_t *hint, *hint_end; /* edges of `from` in the tracing before, as far as they are in one segment; */
+    uint64_t next_hint;              /* where the others begin, */
+    size_t more_hints;               /* and how many they are */
 };
+
+static inline void take_hints(struct counting *k, uint64_t at, size_t n) {
+    size_t here = WANE__SEGMENT - at % WANE__SEGMENT;
+    if (likely(here > n))
+        here = n;
+    k->hint = here > 0 ? wane__edge_place(&k->c->table.old_edges, at) : NULL;
+    k->hint_end = k->hint + here;
+    k->next_hint = at + here;
+    k->more_hints = n - here;
+}
+
+__attribute__((noinline)) static uint32_t find_slow(struct counting *k, const struct wane__header *h) {
+    if (k->hint == k->hint_end && k->more_hints > 0) {
+        take_hints(k, k->next_hint, k->more_hints);
+        uint32_t to = *k->hint++;
+        if (k->c->table.suspects[to].h == h)
+            return to;
+    }
+    return wane__table_find(h);
+}
 
 /* The suspect that h is: as a rule the one that the same slot led to before. */
 static inline uint32_t find(struct counting *k, const struct wane__header *h) {
@@ -85,7 +107,7 @@ static inline uint32_t find(struct counting *k, const struct wane__header *h) {
         if (likely(k->c->table.suspects[to].h == h))
             return to;
     }
-    return wane__table_find(h);
+    return find_slow(k, h);
 }
 
 static inline void visit_counting(struct wane__visit_ops *ops, wane_slot *s, size_t n) {
@@ -110,9 +132,8 @@ static void trace(struct counting *k, uint32_t number) {
     struct wane__table *t = &k->c->table;
     struct wane__suspect *s = &t->suspects[number];
     k->from = number;
-    k->hint = t->old_edges + s->edges;
-    k->hint_end = k->hint + s->edges_n;
-    s->edges = (uint32_t)t->edges_n;
+    take_hints(k, s->edges, s->edges_n);
+    s->edges = t->edges.n;
     s->edges_n = 0;
     s->flags &= (uint16_t)~WANE__SUSPECT_OUTSIDE;
     wane__visit_quick(wane__type_of(load_relaxed(&s->h->shared)), s->h, &k->ops, visit_counting);
@@ -121,15 +142,26 @@ static void trace(struct counting *k, uint32_t number) {
 /* What was recorded so far becomes the hints of the next tracing. */
 bool wane__begin_tracing(struct wane__collection *c) {
     struct wane__table *t = &c->table;
-    uint32_t *edges = t->edges;
-    size_t room = t->edges_room;
+    struct wane__edges recorded = t->edges;
     t->edges = t->old_edges;
-    t->edges_room = t->old_room;
-    t->old_edges = edges;
-    t->old_room = room;
-    t->edges_n = 0;
+    t->edges.n = t->edges.end = 0;
+    t->old_edges = recorded;
     c->dropped_in_all = 0;
     return true;
+}
+
+/* Suspects whose table is too large for a processor's own cache; and how far ahead they are fetched. */
+#define LARGE_TABLE 16384
+#define AHEAD 8
+
+/*
+ * A suspect that is traced soon: its object, and the suspects that its first slots led to. Always inline: gcc 12 takes a function that
+ * does nothing but prefetch for one without effect, and drops the call.
+ */
+__attribute__((always_inline)) static inline void prefetch(const struct wane__table *t, const struct wane__suspect *s) {
+    __builtin_prefetch(s->h);
+    for (size_t i = 0; i < s->edges_n && i < 4; i++)
+        __builtin_prefetch(&t->suspects[wane__edge_at(&t->old_edges, s->edges + i)], 1);
 }
 
 /* Step 4, second half: units end in between, and slots before counts would count an edge that is gone. */
@@ -140,6 +172,8 @@ bool wane__trace_again(struct wane__collection *c) {
         wane__guard_enter();
         c->slots = 0;
         for (size_t end = c->at + WANE__SPAN; c->at < end && c->at < t->n && c->slots < WANE__SLOTS_SPAN; c->at++) {
+            if (t->n > LARGE_TABLE && c->at + AHEAD < t->n)
+                prefetch(t, &t->suspects[c->at + AHEAD]);
             if (wane__in_doubt(&t->suspects[c->at]))
                 trace(&k, (uint32_t)c->at);
         }
@@ -208,13 +242,14 @@ bool wane__drop_reach(struct wane__collection *c) {
     for (; c->list_n > 0 && !t->failed && wane__in_time(c); c->at++) {
         struct wane__suspect s = t->suspects[c->list[--c->list_n]];
         c->slots += s.edges_n;
-        for (uint32_t e = s.edges; e < s.edges + s.edges_n; e++) {
-            struct wane__suspect *to = &t->suspects[t->edges[e]];
+        for (uint64_t e = s.edges; e < s.edges + s.edges_n; e++) {
+            uint32_t number = wane__edge_at(&t->edges, e);
+            struct wane__suspect *to = &t->suspects[number];
             if (!wane__in_doubt(to))
                 continue;
             to->flags |= WANE__SUSPECT_HELD;
             c->dropped++;
-            wane__list_add(c, t->edges[e]);
+            wane__list_add(c, number);
         }
     }
     return c->list_n == 0 || t->failed;

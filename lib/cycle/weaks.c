@@ -43,7 +43,7 @@ bool wane__join_groups(struct wane__collection *c) {
     for (const struct wane__suspect *s; (s = wane__next_suspect(c)) != NULL;) {
         c->slots += s->edges_n;
         for (size_t i = 0; i < s->edges_n && wane__in_doubt(s); i++) {
-            uint32_t to = t->edges[s->edges + i];
+            uint32_t to = wane__edge_at(&t->edges, s->edges + i);
             if (wane__in_doubt(&t->suspects[to]))
                 unite(t, (uint32_t)(s - t->suspects), to);
         }

@@ -170,32 +170,72 @@ TEST(page_given_back_meanwhile) {
     drop(kept);
 }
 
-/* Every suspect has its own edges, as many as it was given and in their order, though the list
- * moves while it grows. */
+/* Every suspect has its own edges, as many as it was given and in their order, also where they go on in another segment, and no
+ * segment moves when more are added. */
 TEST(edges_are_read_back) {
-    enum { N = 4000 };
+    enum { N = 40000 };
     struct wane__table t = {0};
     struct wane__header *h = object(&node_type, 0);
     for (uint32_t i = 0; i < N; i++)
         CHECK_EQ_UINT(wane__table_add(&t, h, 0), i); /* the same object: edges do not look at it */
     CHECK_EQ_UINT(wane__table_find(h), N - 1);
     test_rng written = test_rng_make(1), read = written;
+    const uint32_t *first = NULL;
     for (uint32_t i = 0; i < N; i++) {
-        t.suspects[i].edges = (uint32_t)t.edges_n;
+        t.suspects[i].edges = t.edges.n;
         for (uint64_t n = test_below(&written, 9); n > 0; n--)
             wane__table_add_edge(&t, &t.suspects[i], (uint32_t)test_below(&written, N));
+        if (i == N / 2)
+            first = t.edges.segments[1];
     }
+    CHECK(t.edges.segments_n > 8);
+    CHECK_EQ_UINT(t.edges.segments_n, (t.edges.n + WANE__SEGMENT - 1) / WANE__SEGMENT);
+    CHECK_EQ_PTR(t.edges.segments[1], first);
     size_t sum = 0;
     for (uint32_t i = 0; i < N; i++) {
         const struct wane__suspect *s = &t.suspects[i];
         CHECK_EQ_UINT(s->edges, sum);
         CHECK_EQ_UINT(s->edges_n, test_below(&read, 9));
         for (uint32_t j = 0; j < s->edges_n; j++)
-            CHECK_EQ_UINT(t.edges[s->edges + j], test_below(&read, N));
+            CHECK_EQ_UINT(wane__edge_at(&t.edges, s->edges + j), test_below(&read, N));
         sum += s->edges_n;
     }
-    CHECK_EQ_UINT(t.edges_n, sum);
+    CHECK_EQ_UINT(t.edges.n, sum);
     CHECK(sum > 3 * N && !t.failed);
+    size_t segments = t.edges.segments_n;
+    t.edges.n = t.edges.end = 0; /* as at a new tracing: the segments are used again */
+    for (uint64_t i = 0; i < sum; i++)
+        wane__table_add_edge(&t, &t.suspects[0], 1);
+    CHECK_EQ_UINT(t.edges.segments_n, segments);
+    CHECK_EQ_UINT(wane__edge_at(&t.edges, sum - 1), 1);
+    free_table(&t);
+    drop(h);
+}
+
+/* More edges than 32 bits can number. Segments of which none is looked at are left out. */
+TEST(edges_beyond_32_bits) {
+    struct wane__table t = {0};
+    struct wane__header *h = object(&node_type, 0);
+    CHECK_EQ_UINT(wane__table_add(&t, h, 0), 0);
+    CHECK_EQ_UINT(wane__table_add(&t, h, 0), 1);
+    size_t segments = (size_t)1 << (32 - WANE__SEGMENT_SHIFT);
+    t.edges.segments_room = t.edges.segments_n = segments; /* all in use */
+    CHECK((t.edges.segments = calloc(segments, sizeof *t.edges.segments)) != NULL);
+    CHECK((t.edges.segments[segments - 1] = malloc(WANE__SEGMENT * sizeof(uint32_t))) != NULL);
+    t.edges.n = t.edges.end = (uint64_t)(segments - 1) * WANE__SEGMENT;
+    for (uint32_t i = 0; i < 2; i++) {
+        t.suspects[i].edges = t.edges.n;
+        for (uint32_t j = 0; j < WANE__SEGMENT + 500; j++)
+            wane__table_add_edge(&t, &t.suspects[i], 3 * j + i);
+    }
+    CHECK(!t.failed);
+    CHECK_EQ_UINT(t.edges.n, (UINT64_C(1) << 32) + WANE__SEGMENT + 1000);
+    CHECK_EQ_UINT(t.edges.segments_n, segments + 2);
+    CHECK(t.suspects[1].edges > UINT32_MAX);
+    for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t j = 0; j < WANE__SEGMENT + 500; j++)
+            CHECK_EQ_UINT(wane__edge_at(&t.edges, t.suspects[i].edges + j), 3 * j + i);
+    }
     free_table(&t);
     drop(h);
 }
@@ -229,7 +269,7 @@ TEST(vectors_grow_and_keep_what_they_hold) {
     }
 }
 
-/* Numbers and positions have 32 bits; the last value is the one that says "none". */
+/* Numbers of suspects, and how many edges one has, have 32 bits; the last number is the one that says "none". */
 TEST(full_tables_fail) {
     struct wane__table t = {0};
     struct wane__header *h = object(&bytes_type, 0), *other = object(&bytes_type, 0);
@@ -243,11 +283,12 @@ TEST(full_tables_fail) {
     t.failed = false;
     wane__table_add_edge(&t, &t.suspects[0], 0);
     CHECK(!t.failed);
-    t.edges_n = UINT32_MAX;
-    wane__table_add_edge(&t, &t.suspects[0], 0);
+    t.suspects[0].edges_n = UINT32_MAX - WANE__SEGMENT - WANE__SEGMENT / 2; /* is noticed before it overflows */
+    for (size_t n = t.edges.n; n < 2 * WANE__SEGMENT && !t.failed; n++)
+        wane__table_add_edge(&t, &t.suspects[0], 0);
     CHECK(t.failed);
-    CHECK_EQ_UINT(t.edges_n, UINT32_MAX);
-    CHECK_EQ_UINT(t.suspects[0].edges_n, 1);
+    CHECK_EQ_UINT(t.edges.n, WANE__SEGMENT);
+    CHECK(t.suspects[0].edges_n > UINT32_MAX / 2);
     free_table(&t);
     drop(h);
     drop(other);
@@ -263,11 +304,15 @@ static void no_memory_left(void) {
     }
 }
 
-static void without_memory(void *unused) {
-    (void)unused;
+static void without_memory(void *edges) {
+    uint32_t some = *(const uint32_t *)edges, full = some > 1 ? 2 * WANE__SEGMENT : 1024;
     struct wane__table t = {0};
     struct wane__header *h = object(&bytes_type, 0), *far = object(&bytes_type, 70000);
     CHECK_EQ_UINT(wane__table_add(&t, h, 0), 0);
+    struct wane__suspect from = {.h = h};
+    struct wane__table begun = {0};
+    for (uint32_t i = 0; i < some; i++)
+        wane__table_add_edge(&begun, &from, i);
     no_memory_left();
     size_t room = t.room;
     CHECK_EQ_UINT(wane__table_add(&t, far, 0), WANE__NO_SUSPECT); /* no side array */
@@ -287,8 +332,18 @@ static void without_memory(void *unused) {
     CHECK_EQ_UINT(wane__table_find(h), room - 1); /* as before */
     t.failed = false;
     wane__table_add_edge(&t, &t.suspects[0], 0);
-    CHECK(t.failed && t.edges == NULL);
-    CHECK_EQ_UINT(t.edges_n + t.suspects[0].edges_n, 0);
+    CHECK(t.failed && t.edges.segments == NULL);
+    CHECK_EQ_UINT(t.edges.n + t.suspects[0].edges_n, 0);
+    for (uint32_t i = (uint32_t)begun.edges.n; i < full; i++)
+        wane__table_add_edge(&begun, &from, i);
+    CHECK(!begun.failed);
+    wane__table_add_edge(&begun, &from, full); /* no further segment, and the first cannot grow */
+    CHECK(begun.failed);
+    CHECK_EQ_UINT(begun.edges.n, full);
+    CHECK_EQ_UINT(from.edges_n, full);
+    for (uint32_t i = 0; i < full; i++)
+        CHECK_EQ_UINT(wane__edge_at(&begun.edges, i), i);
+    free_table(&begun);
     free_table(&t); /* giving up needs none */
     CHECK_EQ_PTR(wane__page_of(h)->side, NULL);
 }
@@ -296,7 +351,8 @@ static void without_memory(void *unused) {
 TEST(memory_that_runs_out_changes_nothing) {
     if (TEST_ASAN || TEST_TSAN)
         SKIP("the sanitizer's malloc ends the program");
-    check_in_child(without_memory, NULL);
+    check_in_child(without_memory, &(uint32_t){1});
+    check_in_child(without_memory, &(uint32_t){WANE__SEGMENT + 1});
 }
 
 /* A fork sees whole lists: from prepare to release none moves, and none goes. */
@@ -335,7 +391,7 @@ TEST(a_fork_keeps_lists_where_they_are) {
     test_sleep_ns(20000000);
     CHECK(grown(&m));
     CHECK_EQ_UINT(wane__table_find(h), 0);
-    CHECK_EQ_UINT(m.t.edges_n, 1);
+    CHECK_EQ_UINT(m.t.edges.n, 1);
     wane__table_fork_release();
     CHECK(test_wait_until(freed, &m, UINT64_C(20000000000)));
     CHECK_EQ_INT(pthread_join(thread, NULL), 0);
