@@ -33,7 +33,9 @@
 
 #define NAP_SHORT_NS 200000  /* a grace period is under way, units wait */
 #define NAP_LONG_NS 1000000  /* busy program: one round a millisecond */
-#define QUIET_ROUNDS 20      /* rounds without work before the thread sleeps */
+#define NAP_CALM_NS 20000000 /* little waits and little happens: what comes meanwhile is done together */
+#define CALM_ROUNDS 5        /* between two calm naps: what waits at the first of them is settled in the others, grace period and all */
+#define QUIET_NS 20000000    /* so long without work, and the thread sleeps */
 
 enum { NONE, RUNNING, STOPPING, STOPPED };
 
@@ -52,7 +54,8 @@ static bool xcpu_running;
 /* Collector thread only. */
 static bool lent;              /* it is a thread of the program's, and does not end by itself */
 static bool more_to_give_back;
-static unsigned quiet;         /* rounds in a row without work */
+static int64_t quiet_ns;       /* for so long there was no work */
+static unsigned rounds;        /* since it was asked whether a calm nap is due */
 static bool looked_last;       /* at candidates, since nobody is attached; */
 static uint32_t looked_ends;   /* when there had been so many detachments */
 static uint32_t ends_seen;     /* detachments, at the last sleep */
@@ -68,6 +71,39 @@ static bool queues_hold_anything(void) {
 
 static bool anything_to_do(void) {
     return load_acquire(&xstate) != RUNNING || queues_hold_anything() || wane__growth_calls();
+}
+
+/* Little: units and functions that wait, the bytes of what waits as a part of the bound, what is made, deferred and kept in a calm nap. */
+#define CALM_UNITS 256
+#define CALM_BYTES_PART 64
+#define CALM_EVENTS 1000
+
+/* What threads have made, deferred and kept in all. */
+static uint64_t events(void) {
+    uint64_t n = 0;
+    WANE__EACH_RECORD(r) {
+        n += load_relaxed(&r->births[0].xn) + load_relaxed(&r->births[1].xn);
+        n += load_relaxed(&r->deferred.xtail) + load_relaxed(&r->kept.xtail);
+    }
+    return n;
+}
+
+static bool little_happens(void) {
+    static uint64_t then, events_then; /* collector thread only */
+    uint64_t now = wane__now(), n = events(), new_events = n - events_then, ns = now - then;
+    then = now;
+    events_then = n;
+    return new_events < ns / (NAP_CALM_NS / CALM_EVENTS);
+}
+
+static bool little_waits(void) {
+    uint64_t units = wane__dead_waiting() + wane__calls_waiting(), bytes = wane__dead_bytes();
+    WANE__EACH_RECORD(r) {
+        units += wane__units_waiting(r);
+        bytes += wane__bytes_waiting(r);
+    }
+    return units <= CALM_UNITS && bytes <= (uint64_t)wane__option(deferred_bytes) / CALM_BYTES_PART &&
+           wane__parked() == 0 && !wane__heap_retired() && !wane__growth_calls();
 }
 
 static bool nobody_left(void) { return !lent && wane__record_count() == 0; /* [order:ends] */ }
@@ -126,7 +162,7 @@ static void sleep_for(int64_t delay, bool idle) {
     int64_t ends = ends_delay();
     bool for_ends = ends >= 0 && (delay < 0 || ends < delay);
     if (wane__sleep(idle ? anything_at_all : anything_or_end, for_ends ? ends : delay, idle))
-        quiet = 0;
+        quiet_ns = 0;
     else if (for_ends)
         wane__record_reap();
 }
@@ -144,15 +180,31 @@ static bool last_things_done(void) {
 }
 
 /*
+ * How long to nap after a round. A round for each of a few hundred releases a second would cost as much as one for several of them. But
+ * what was there at the end of a calm nap does not wait for the next one: its grace period begins and ends in the rounds between, if no
+ * guard is long, and it is applied.
+ */
+static int64_t next_nap(bool did) {
+    if (++rounds >= CALM_ROUNDS) {
+        rounds = 0;
+        if (little_happens() && little_waits())
+            return NAP_CALM_NS;
+    }
+    return did ? NAP_SHORT_NS : NAP_LONG_NS;
+}
+
+/*
  * False: there is nothing left to do, and nobody attached who could bring more. A wake ends the quiet: a program that makes
  * tracked objects wakes us at each sleep, and for both that costs a system call.
  */
 static bool rest(bool did) {
     if (did || queues_hold_anything() || wane__growth_calls()) {
-        quiet = 0;
-        wane__nap(did ? NAP_SHORT_NS : NAP_LONG_NS);
-    } else if (quiet++ < QUIET_ROUNDS) {
-        wane__nap(NAP_LONG_NS);
+        quiet_ns = 0;
+        wane__nap(next_nap(did));
+    } else if (quiet_ns < QUIET_NS) {
+        int64_t nap = next_nap(false);
+        quiet_ns += nap;
+        wane__nap(nap);
     } else if (nobody_left()) {
         return !last_things_done();
     } else {
@@ -214,7 +266,7 @@ static struct wane__record *begin(void) {
     }
     store_relaxed(&xretry_pause, (uint64_t)0);
     r->may_run_queued = true;
-    quiet = 0;
+    quiet_ns = 0;
     looked_last = false;
     ends_pause = 0;
     count_cpu();
