@@ -216,8 +216,12 @@ static void count_pinned_again(void) {
         wane__heap_walk_pages(count_pinned, NULL);
 }
 
-/* All of it is of the oldest wave that is not over. */
+/* All of it is of the oldest wave that is not over. A vanished thread may have been about to push what it announced. */
 static void cut_for_child(struct wane__queue *q) {
+    for (int parity = 0; parity < 2; parity++) {
+        if (q->xinherited[parity] > q->xtail)
+            q->xinherited[parity] = q->xtail;
+    }
     q->xcut = xover == wane__xwave - 1 ? 0 : q->xtail;
     q->xcut_wave = wane__xwave - 1;
 }

@@ -255,7 +255,6 @@ static void undo(struct wane__collection *c) {
     no_pins();
     wane__table_free(&c->table);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
-    wane__wave_collection_end(); /* who died of it is left to others */
 }
 
 /* No group is half decided; what was half emptied is emptied again, and what is not GONE destroyed. */

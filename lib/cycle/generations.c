@@ -391,5 +391,7 @@ void wane__generations_fork_child(const struct wane__record *self) {
     if (self == NULL || xclaim != self->id) {
         store_relaxed(&xclaim, 0u);
         xopen = wane__collection_is_open();
+        if (!xopen) /* undone, over, or not yet begun: what died of it is left to others */
+            wane__wave_collection_end();
     }
 }

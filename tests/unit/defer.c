@@ -10,6 +10,7 @@
 
 #include <sched.h>
 
+#include "count/wave.h"
 #include "thread/grace.h"
 #include "thread_util.h"
 
@@ -317,6 +318,32 @@ TEST(batches_of_vanished_threads) {
     CHECK_EQ_UINT(wane__units_waiting(gone), 0);
     CHECK_EQ_UINT(wane__bytes_waiting(gone), 0);
     leave(6);
+}
+
+/*
+ * Of a wave whose next step a vanished thread would have made: a unit that it had announced, and not yet pushed; a collection
+ * that it was beginning, or ending. A flush in the child waits for neither.
+ */
+static void flush_in_child(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_flush_for(20 * (int64_t)1000000000), 0);
+}
+
+TEST(flush_without_vanished_threads) {
+    if (TEST_TSAN)
+        SKIP("ThreadSanitizer does not follow a thread into the child");
+    struct worker w;
+    worker_start(&w);
+    struct wane__queue *q = &w.record->kept;
+    for (int i = 0; i < 2; i++)
+        store_relaxed(&q->xinherited[i], load_relaxed(&q->xtail) + 1);
+    check_in_child(flush_in_child, NULL);
+    for (int i = 0; i < 2; i++)
+        store_relaxed(&q->xinherited[i], load_relaxed(&q->xtail));
+    wane__wave_collection_begin();
+    check_in_child(flush_in_child, NULL);
+    wane__wave_collection_end();
+    worker_stop(&w);
 }
 
 /* One thread adds, others take from its queues meanwhile: each unit is taken once, and in the end
