@@ -26,7 +26,7 @@
  *   wane_weak_get                    (6)        no         yes         yes            no
  *   wane_thread_attach               short lock no         yes         yes            no
  *   wane_thread_detach               short lock no         aborts      no             no
- *   wane_flush, wane_flush_for       waits      yes        aborts (3)  -EDEADLK       no
+ *   wane_flush, wane_flush_for       waits (7)  yes        aborts (3)  -EDEADLK       no
  *   wane_poll                        no         yes        yes         returns 0      no
  *   wane_option_set                  (4)        no         yes         yes            no
  *   wane_option_get                  (4)        no         yes         yes            no
@@ -34,7 +34,7 @@
  *   wane_stats_get                   no         no         yes         yes            no
  *   wane_trim                        (5)        no         yes         yes            no
  *   wane_type_forget                 (5)        no         yes         yes            no
- *   wane_gc_collect, wane_gc_run     waits      yes        aborts      returns 0      no
+ *   wane_gc_collect, wane_gc_run     waits (7)  yes        aborts      returns 0      no
  *                                                              / -EDEADLK
  *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
  *   wane_gc_wait_ns, wane_event_fd   short lock no         yes         yes            no
@@ -43,7 +43,7 @@
  *   wane_note_external               lock-free  no         yes         yes            no
  *   wane_slots_move,
  *     wane_change_begin, _end        wait-free  no         yes         yes            no
- *   wane_shutdown                    waits      yes        aborts      does nothing   no
+ *   wane_shutdown                    waits (7)  yes        aborts      does nothing   no
  *   wane_version                     wait-free  no         yes         yes            yes
  *
  * (1) Lock-free, except that a thread which has deferred, or left to others, more than `deferred_bytes` helps and waits for up
@@ -64,6 +64,8 @@
  *     looks for candidates. wane_trim makes system calls, wane_type_forget looks at every object that there is.
  * (6) Lock-free, but while the collector decides whether the target and what is joined to it are garbage: then it waits for
  *     that, and counts it as a stall.
+ * (7) For guards and callbacks of other threads. So a callback that waits for a thread which is in such a call, for a lock that
+ *     it holds or for its end, waits for itself, for ever. After `guard_warn_ms` the log names the thread in the callback.
  *
  * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.

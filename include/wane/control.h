@@ -17,7 +17,7 @@ WANE__BEGIN
  *   name               unit     default       range                what
  *   deferred_bytes     bytes    33554432      65536 .. 2^40        what a thread may defer before it helps, then waits
  *   stall_limit_us     us       1000          0 .. 10^7            longest single wait imposed on a thread
- *   guard_warn_ms      ms       10000         0 (never) .. 10^9    a guard older than this is named in the log
+ *   guard_warn_ms      ms       10000         0 (never) .. 10^9    a guard, or a wait for a callback, longer than this is logged
  *   trim_delay_ms      ms       1000          0 .. 10^9            how long empty memory is kept before it is given back
  *   max_threads        threads  65000         1 .. 65000           attached at the same time
  *   collector_thread   0/1      1             0 .. 1               whether the library may have a thread of its own

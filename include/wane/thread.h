@@ -36,6 +36,13 @@ WANE_API void wane_thread_detach(void);
  *
  * Returns 0, -EDEADLK inside a callback, or -ENOMEM or -EAGAIN when the thread cannot be attached; it needs no memory
  * otherwise. Aborts with one line inside a guard, outside of callbacks, for which it would wait for ever.
+ *
+ * It waits for callbacks that other threads are in, if they are part of what it waits for. A callback that waits for a thread
+ * which is in wane_flush, in a join or for a lock that this thread holds, would wait for itself; so call it under no lock
+ * that a callback takes. After `guard_warn_ms` of waiting the log names the threads that are in callbacks. It also waits for a
+ * collection that was open before it was called, or began in the same wave: until that has ended, with its callbacks and the
+ * guards that it waits for. The end of a collection that somebody began in steps is done by the flush itself. It does not wait
+ * for collections that begin later.
  * Threads: any; waits for guards of other threads; runs user code; synchronizes with the deaths that it caused. If the
  * system takes membarrier(2) away while the program runs, it waits until each thread has called the library once more.
  */

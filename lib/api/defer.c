@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <wane/guard.h>
 
+#include "count/wave.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -40,9 +41,10 @@ int wane_defer(void (*fn)(void *arg), void *arg) {
 }
 
 void wane_defer_node_add(wane_defer_node *node, void (*fn)(void *arg), void *arg) {
-    wane__record_need("wane_defer_node_add");
+    struct wane__record *r = wane__record_need("wane_defer_node_add");
     node->wane__fn = fn;
     node->wane__arg = arg;
     wane__calls_add(node);
+    wane__wave_note_follower(r);
     wane__wake();
 }

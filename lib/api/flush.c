@@ -12,6 +12,7 @@
 #include <wane/thread.h>
 
 #include "api/api.h"
+#include "base/check.h"
 #include "base/option.h"
 #include "count/wave.h"
 #include "cycle/background.h"
@@ -27,6 +28,8 @@
 
 /* What callbacks of a wave deferred is of the next one. So many are followed, and not more: it may go on for ever. */
 #define WAVES_MAX 4
+
+static uint64_t sooner(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static bool help_with_queue(struct wane__record *r, struct wane__queue *q, uint64_t wave, struct wane__limit *limit) {
     bool did = false;
@@ -54,14 +57,20 @@ static bool help_with_left(struct wane__record *r, struct wane__record *from, ui
     return load_relaxed(&from->xleft_n) > 0 && wane__reap_left(r, from, wave & 1, true, limit) > 0;
 }
 
+/* What is parked comes back by r's queue, as far as that has room: what fills it need not be of the wave. */
+static bool help_with_parked(struct wane__record *r, uint64_t wave, struct wane__limit *limit) {
+    return wane__parked_of(wave & 1) > 0 &&
+           (wane__unpark(r) > 0 || wane__apply_deferred(r, r, UINT64_MAX, true, limit) > 0);
+}
+
 /*
  * Some of what the wave waits for, until the time is over. Returns whether anything was done. A collection that was
  * begun in slices waits for this thread, perhaps.
  */
 static bool help(struct wane__record *r, uint64_t deadline) {
-    bool did = false;
     uint64_t wave = wane__wave_oldest();
     struct wane__limit limit = wane__until(r, deadline);
+    bool did = help_with_parked(r, wave, &limit);
     wane__grace_step();
     WANE__EACH_RECORD(from) {
         if (did && wane__passed(r, &limit))
@@ -75,53 +84,57 @@ static bool help(struct wane__record *r, uint64_t deadline) {
         did |= wane__run_due(r, &limit) > 0;
     wane__free_due(r);
     if (!did && wane__wave_in_collection(wave))
-        did = !wane__collect_rest(r, wane__now() + SLICE_NS);
+        did = !wane__collect_rest(r, sooner(deadline, wane__now() + SLICE_NS));
     return did;
 }
 
 static bool late(uint64_t deadline) { return deadline != UINT64_MAX && wane__now() >= deadline; }
 
+/* Callbacks that hold a wave up for long: one of them may be waiting for this thread, which nobody can know. */
+static void warn_of_callbacks(uint64_t wave, int64_t ms) {
+    WANE__EACH_RECORD(q) {
+        if (load_relaxed(&q->xaway) && wane__wave_in_hand(q, wave))
+            wane__log(WANE__LOG_WARNING, "wane_flush has waited for %lld ms for thread %d, which is in a callback or waits for guards",
+                      (long long)ms, (int)q->tid);
+    }
+}
+
 /* False: too late. */
 static bool wait_for_wave(struct wane__record *r, uint64_t wave, uint64_t deadline) {
+    uint64_t begin = 0; /* of a wait with nothing to do */
     while (!wane__wave_over(wave)) {
         bool did = help(r, deadline);
         if (wane__wave_over(wave))
             return true;
         if (late(deadline))
             return false;
-        if (!did)
-            wane__pause_briefly();
+        if (did)
+            continue;
+        wane__pause_briefly();
+        int64_t limit = wane__option(guard_warn_ms);
+        if (begin == 0)
+            begin = wane__now();
+        if (limit > 0 && begin != UINT64_MAX && wane__now() - begin >= (uint64_t)limit * 1000000u) {
+            warn_of_callbacks(wane__wave_oldest(), limit);
+            begin = UINT64_MAX; /* once */
+        }
     }
     return true;
 }
 
-/*
- * What had to be parked for want of memory is in no queue: it is deferred anew before the cut. While others go on parking this
- * would not end by itself: hence no more than was there when the flush began. True: what was there is in queues, or done.
- */
-static bool take_in_parked(struct wane__record *r, uint64_t enough) {
-    wane__unpark(r);
-    return wane__parked() == 0 || wane__unparked() >= enough;
-}
-
 static int flush(struct wane__record *r, int64_t timeout_ns) {
     uint64_t deadline = timeout_ns < 0 ? UINT64_MAX : wane__now() + (uint64_t)timeout_ns;
-    uint64_t enough = wane__unparked() + wane__parked();
     int saved = errno;
-    bool queued = r->may_run_queued, done, more = true;
+    bool queued = r->may_run_queued, done = false, more = true;
     r->may_run_queued = true;
     wane__record_send_gathered(r);
-    for (unsigned n = 0; more;) {
-        uint64_t unparked = wane__unparked(), before[2], after[2];
+    for (unsigned n = 0; more && n < WAVES_MAX; n++) {
+        uint64_t before[2], after[2];
         wane__wave_followers(before);
-        bool all = take_in_parked(r, enough);
         uint64_t wave = wane__wave_now();
-        done = wait_for_wave(r, wave, deadline) && (all || !late(deadline));
+        done = wait_for_wave(r, wave, deadline);
         wane__wave_followers(after);
-        bool follows = after[wave & 1] != before[wave & 1] || wane__unparked() != unparked || wane__parked() > 0;
-        more = done && (!all || (follows && ++n < WAVES_MAX));
-        if (more && !all)
-            wane__pause_briefly();
+        more = done && after[wave & 1] != before[wave & 1];
     }
     r->may_run_queued = queued;
     errno = saved;

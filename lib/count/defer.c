@@ -25,16 +25,25 @@ static bool push_and_wake(struct wane__queue *q, struct wane__header *h, uintptr
 /* What leaves a slot is new, in a callback too: a flush does not follow what callbacks defer, or it might not end. */
 bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->deferred, h, 0); }
 
-/* With the wave of what r has in hand. Its position is there before the word is, and taken back when there is no memory for it. */
-static bool push_inheriting(struct wane__record *r, struct wane__queue *q, struct wane__header *h) {
-    if (likely(r->wave == 0))
-        return push_and_wake(q, h, 0);
-    uint64_t *inherited = &q->xinherited[r->wave - 1], before = load_relaxed(inherited);
+/* With its wave. Its position is there before the word is, and taken back when there is no memory for it. */
+static bool push_tagged(struct wane__queue *q, struct wane__header *h, unsigned parity) {
+    uint64_t *inherited = &q->xinherited[parity], before = load_relaxed(inherited);
     store_relaxed(inherited, load_relaxed(&q->xtail) + 1);
-    bool pushed = push_and_wake(q, h, r->wave);
+    bool pushed = push_and_wake(q, h, parity + 1);
     if (unlikely(!pushed))
         store_relaxed(inherited, before);
     return pushed;
+}
+
+/* With the wave of what r has in hand. */
+static bool push_inheriting(struct wane__record *r, struct wane__queue *q, struct wane__header *h) {
+    if (likely(r->wave == 0))
+        return push_and_wake(q, h, 0);
+    return push_tagged(q, h, r->wave - 1u);
+}
+
+bool wane__defer_unit_of(struct wane__record *r, struct wane__header *h, unsigned parity) {
+    return push_tagged(&r->deferred, h, parity);
 }
 
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push_inheriting(r, &r->kept, h); }

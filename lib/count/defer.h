@@ -27,6 +27,8 @@
 bool wane__defer_unit(struct wane__record *r, struct wane__header *h);
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
 bool wane__hand_unit(struct wane__record *r, struct wane__header *h);
+/* As the first, for a unit of that wave's parity. */
+bool wane__defer_unit_of(struct wane__record *r, struct wane__header *h, unsigned parity);
 
 /* In the child of a fork, for the record of a vanished thread: keeps a unit, and wakes nobody. Most children only exec. */
 void wane__keep_silently(struct wane__record *gone, struct wane__header *h);
@@ -36,12 +38,14 @@ void wane__keep_silently(struct wane__record *gone, struct wane__header *h);
  * does not fail. Outside brackets; may wait for brackets, never for guards. Wakes nobody.
  */
 void wane__park(struct wane__record *r, struct wane__header *h);
+/* The same for a unit that was in a slot until now: it is new, whatever r has in hand. */
+void wane__park_new(struct wane__record *r, struct wane__header *h);
 
-/* Units that are parked, and their objects' bytes; how many were ever taken out: after they were pushed. */
+/* Units that are parked: all, or those of a wave's parity; and their objects' bytes. */
 uint64_t wane__parked(void);
+uint64_t wane__parked_of(unsigned parity);
 extern uint64_t wane__xparked_bytes;
 static inline uint64_t wane__parked_bytes(void) { return load_relaxed(&wane__xparked_bytes); }
-uint64_t wane__unparked(void);
 
 /*
  * Moves what is parked to r's own queue `deferred`, as far as that has room. r is the calling thread's, outside brackets.

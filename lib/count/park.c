@@ -4,8 +4,11 @@
  * count/park.c: units that no queue has room for, since memory is out.
  *
  * The object's own header holds one: while the flag PARKED is set it has a unit that is in nobody's hands. Which
- * read-modify-write decides: the fetch_or that sets the flag parks the unit; the fetch_and that clears it takes the unit out,
- * and whoever does pushes it to a queue `deferred`, so that it is dropped after a grace period that begins afterwards.
+ * read-modify-write decides: the compare-and-swap that sets the flag parks the unit; the one that clears it takes the unit
+ * out, and whoever does pushes it to a queue `deferred`, so that it is dropped after a grace period that begins afterwards.
+ *
+ * The unit stays of its wave (count/wave.h): a second flag, set and cleared with the first, says which, and goes with the unit
+ * into the queue. A flush waits until no unit of the wave is parked. A dead object has the same flags of its own, and is never PARKED.
  *
  * A second unit of the same object is dropped at once: inside one bracket the flag is seen set, then the unit goes. The
  * parked one cannot be dropped before that bracket has ended: it was taken out after the flag was seen set, and the
@@ -24,35 +27,41 @@
 #include "thread/grace.h"
 #include "thread/wake.h"
 
-/* Parked and taken out so far. Before the flag is set, and after the unit is in a queue: a unit that waits shows. */
-static uint64_t xin, xout;
+/* Of either wave. From before the flag is set until the unit is in a queue: a unit that waits shows. */
+static uint64_t xparked[2];
 uint64_t wane__xparked_bytes; /* asked for at each deferral */
 
-uint64_t wane__parked(void) {
-    uint64_t gone = load_acquire(&xout), all = load_acquire(&xin);
-    return all > gone ? all - gone : 0;
-}
+uint64_t wane__parked_of(unsigned parity) { return load_acquire(&xparked[parity]); }
 
-uint64_t wane__unparked(void) { return load_acquire(&xout); }
+uint64_t wane__parked(void) { return wane__parked_of(0) + wane__parked_of(1); }
 
-static void count_in(uint64_t bytes) {
+static void count_in(unsigned parity, uint64_t bytes) {
     add_relaxed(&wane__xparked_bytes, bytes);
-    add_acq_rel(&xin, (uint64_t)1);
+    add_acq_rel(&xparked[parity], (uint64_t)1); /* [order:wave] */
 }
 
-static void count_out(uint64_t bytes) {
+static void count_out(unsigned parity, uint64_t bytes) {
     sub_relaxed(&wane__xparked_bytes, bytes);
-    add_acq_rel(&xout, (uint64_t)1);
+    sub_acq_rel(&xparked[parity], (uint64_t)1); /* [order:wave] */
+}
+
+/* Sets the flag, and that of the unit's wave beside it, unless it is set. Returns the word before. */
+static uint64_t set_flag(struct wane__header *h, unsigned parity) {
+    uint64_t w = load_acquire(&h->shared), to; /* [order:count] */
+    do {
+        to = wane__word_has(w, WANE__PARKED) ? w : w | WANE__PARKED | WANE__WAVE_FLAG(parity);
+    } while (!cas_weak_acq_rel(&h->shared, &w, to)); /* [order:count] */
+    return w;
 }
 
 /* False: another unit is parked, and this one is still the caller's: the object is biased to another thread. */
-static bool park_or_drop(struct wane__record *r, struct wane__header *h) {
+static bool park_or_drop(struct wane__record *r, struct wane__header *h, unsigned parity) {
     bool done = true;
     uint64_t bytes = wane__heap_block_size(h);
-    count_in(bytes);
+    count_in(parity, bytes);
     wane__mark(&r->head);
     wane__tsan_release(&h->shared);
-    uint64_t before = or_acq_rel(&h->shared, WANE__PARKED); /* [order:count] */
+    uint64_t before = set_flag(h, parity);
     wane__pause();
     if (!wane__word_has(before, WANE__PARKED)) {
         store_release(&wane__page_of(h)->xparked, (uint8_t)1); /* [order:parked] */
@@ -63,7 +72,7 @@ static bool park_or_drop(struct wane__record *r, struct wane__header *h) {
     }
     wane__unmark(&r->head);
     if (wane__word_has(before, WANE__PARKED))
-        count_out(bytes);
+        count_out(parity, bytes);
     return done;
 }
 
@@ -71,8 +80,8 @@ static bool park_or_drop(struct wane__record *r, struct wane__header *h) {
  * What cannot be dropped is merged first. Where membarrier(2) stopped working and there is a thread that has not called
  * since, nobody can, and for that thread no call may wait: the object stays for good.
  */
-void wane__park(struct wane__record *r, struct wane__header *h) {
-    while (!park_or_drop(r, h)) {
+static void park(struct wane__record *r, struct wane__header *h, unsigned parity) {
+    while (!park_or_drop(r, h, parity)) {
         if (wane__revoke_now(r, h))
             continue;
         if (!wane__bracket_wait()) {
@@ -85,6 +94,19 @@ void wane__park(struct wane__record *r, struct wane__header *h) {
     }
 }
 
+void wane__park(struct wane__record *r, struct wane__header *h) {
+    if (r->wave != 0)
+        park(r, h, r->wave - 1u);
+    else
+        wane__park_new(r, h);
+}
+
+void wane__park_new(struct wane__record *r, struct wane__header *h) {
+    unsigned parity = wane__wave_begin_new(r);
+    park(r, h, parity);
+    wane__wave_end(r, parity);
+}
+
 struct sweep {
     struct wane__record *r;
     size_t n;
@@ -95,20 +117,24 @@ struct sweep {
 /* Where room ended the last time: else low addresses would always come first. Under the collector's lock. */
 static const struct wane__page *stopped_at;
 
+static unsigned parity_of(uint64_t w) { return wane__word_has(w, WANE__WAVE_FLAG(1)); }
+
 /* False: there is no room for it. */
 static bool take_out(struct sweep *s, struct wane__header *h) {
     struct wane__record *r = s->r;
     if (!wane__queue_room(&r->deferred))
         return false;
-    uint64_t bytes = wane__heap_block_size(h);
-    if (!wane__word_has(and_acq_rel(&h->shared, ~WANE__PARKED), WANE__PARKED)) /* [order:count] */
-        return true; /* somebody else has */
+    uint64_t bytes = wane__heap_block_size(h), w = load_acquire(&h->shared); /* [order:count] */
+    do {
+        if (!wane__word_has(w, WANE__PARKED))
+            return true; /* somebody else has */
+    } while (!cas_weak_acq_rel(&h->shared, &w, w & ~(WANE__PARKED | WANE__WAVE_FLAGS))); /* [order:count] */
     wane__pause();
     wane__tsan_acquire(&h->shared);
-    bool pushed = wane__defer_unit(r, h);
+    bool pushed = wane__defer_unit_of(r, h, parity_of(w));
     WANE__CHECK(pushed);
     (void)pushed;
-    count_out(bytes);
+    count_out(parity_of(w), bytes);
     s->n++;
     return true;
 }
@@ -154,7 +180,7 @@ static bool count_page(struct wane__page *page, void *arg) {
         if (!wane__word_has(h->shared, WANE__PARKED))
             continue;
         page->xparked = 1;
-        xin++;
+        xparked[parity_of(h->shared)]++;
         wane__xparked_bytes += wane__heap_block_size(h);
     }
     return true;
@@ -163,7 +189,7 @@ static bool count_page(struct wane__page *page, void *arg) {
 void wane__park_fork_child(void) {
     if (wane__parked() == 0)
         return;
-    xin = xout;
+    xparked[0] = xparked[1] = 0;
     wane__xparked_bytes = 0;
     wane__heap_walk_pages(count_page, NULL);
 }

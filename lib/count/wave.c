@@ -13,6 +13,7 @@
  */
 #include "count/wave.h"
 
+#include "count/defer.h"
 #include "count/word.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
@@ -86,8 +87,9 @@ static bool is_past(const struct wane__queue *q, uint64_t wave) {
            (load_relaxed(&q->xcut_wave) != wave || head >= load_relaxed(&q->xcut));
 }
 
+/* Those first that somebody may empty into others without a frame: a collection, and what is pinned or parked. */
 static bool places_are_empty(uint64_t wave) {
-    if (wane__wave_in_collection(wave) || wane__wave_in_calls(wave))
+    if (wane__wave_in_collection(wave) || wane__parked_of(wave & 1) > 0 || wane__wave_in_calls(wave))
         return false;
     WANE__EACH_RECORD(r) {
         if (!is_past(&r->deferred, wave) || !is_past(&r->kept, wave) || !is_past(&r->handed, wave) ||
@@ -144,6 +146,11 @@ bool wane__wave_in_collection(uint64_t wave) {
     return load_acquire(&xpinned[wave & 1]) > 0 || (collection != 0 && collection <= wave);
 }
 
+bool wane__wave_in_hand(const struct wane__record *r, uint64_t wave) {
+    return load_relaxed(&r->xbegun[wave & 1]) != load_relaxed(&r->xended[wave & 1]) ||
+           (load_relaxed(&wane__xcollects) == r->id && wane__wave_in_collection(wave));
+}
+
 bool wane__wave_in_calls(uint64_t wave) {
     uint64_t cut = load_acquire(&xcall_cut);
     return (cut & 1) == (wave & 1) && wane__calls_run() < cut / 2;
@@ -153,9 +160,9 @@ bool wane__wave_in_calls(uint64_t wave) {
  * The cut is made under the lock under which they are taken from the list. So those that were taken before it are all
  * below it, and above the one before: it does not matter which of the two is read.
  */
-uint8_t wane__wave_of_call(uint64_t number) {
+unsigned wane__wave_of_call(uint64_t number) {
     uint64_t cut = load_acquire(&xcall_cut);
-    return (uint8_t)(1 + (((cut & 1) + (number > cut / 2)) & 1));
+    return ((cut & 1) + (number > cut / 2)) & 1;
 }
 
 unsigned wane__wave_begin_new(struct wane__record *r) {
@@ -201,7 +208,7 @@ static bool count_pinned(struct wane__page *page, void *arg) {
     (void)arg;
     for (unsigned i = 0, n = wane__page_capacity(page); i < n; i++) {
         uint64_t w = load_relaxed(&wane__page_block(page, i)->shared);
-        if (wane__word_has(w, WANE__PINNED) && (w & WANE__WAVE_FLAGS) != 0)
+        if (wane__word_has(w, WANE__PINNED) && !wane__word_has(w, WANE__LIVE) && (w & WANE__WAVE_FLAGS) != 0)
             xpinned[(w & WANE__WAVE_FLAG(1)) != 0]++;
     }
     return true;

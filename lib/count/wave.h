@@ -13,6 +13,7 @@
  *
  *   in a queue          below the queue's cut: the old one. Above: the new one. A word with a tag says it itself
  *   among the left      a list for each parity (life/left.h)
+ *   parked              a flag beside that of the object's word
  *   a function          its number, below the cut's or above
  *   in somebody's hands `wave` of the record, in a frame of that parity: begun before it was taken, ended after it was done
  *   a collection        its number, while it is open
@@ -52,11 +53,14 @@ uint64_t wane__wave_limit(const struct wane__queue *q, uint64_t wave);
 /* Whether a collection holds up a wave: one that is open since then, or has pinned what died of it. */
 bool wane__wave_in_collection(uint64_t wave);
 
+/* Whether r has something of the wave in hand, or a collection that holds it up. A hint. */
+bool wane__wave_in_hand(const struct wane__record *r, uint64_t wave);
+
 /* Whether functions of that wave have not run. */
 bool wane__wave_in_calls(uint64_t wave);
 
-/* The tag of the deferred function with that number, in the turn that runs it. */
-uint8_t wane__wave_of_call(uint64_t number);
+/* The parity of the deferred function with that number, in the turn that runs it. */
+unsigned wane__wave_of_call(uint64_t number);
 
 /*
  * A frame of r's, which has something of that parity in hand: begin before it is taken, end when all of it is done or left to
@@ -72,10 +76,16 @@ static inline void wane__wave_end(struct wane__record *r, unsigned parity) {
     store_release(&r->xended[parity], load_relaxed(&r->xended[parity]) + 1); /* [order:wave] */
 }
 
-/* A callback for what r has in hand deferred something. */
+/* A callback for what r has in hand has deferred something. */
 static inline void wane__wave_follows(struct wane__record *r) {
     unsigned parity = r->wave - 1u;
     store_release(&r->xfollows[parity], load_relaxed(&r->xfollows[parity]) + 1); /* [order:wave] */
+}
+
+/* The same after something that does not go to r's queue `deferred`, in a callback or not. */
+static inline void wane__wave_note_follower(struct wane__record *r) {
+    if (unlikely(r->wave != 0 && r->callbacks > 0))
+        wane__wave_follows(r);
 }
 
 /* A frame for something new, which is of the current wave. Returns the parity. */

@@ -180,17 +180,33 @@ size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_
     return n;
 }
 
+/* False: it is too late to run anything. */
+static bool put_in_order(const struct wane__record *r, struct wane__limit *limit) {
+    while (wane__calls_turn_some()) {
+        if (limit != NULL && wane__passed(r, limit))
+            return false;
+    }
+    return true;
+}
+
 size_t wane__run_due(struct wane__record *r, struct wane__limit *limit) {
     size_t n = 0;
     if (!wane__calls_due() || !wane__calls_begin(r->id))
         return 0;
+    if (!put_in_order(r, limit)) {
+        wane__calls_end();
+        return 1;
+    }
     uint8_t wave = r->wave;
     for (wane_defer_node *node; (n == 0 || !wane__is_over(r, limit)) && (node = wane__calls_next()) != NULL; n++) {
-        r->wave = wane__wave_of_call(wane__calls_run() + 1);
+        unsigned parity = wane__wave_of_call(wane__calls_run() + 1);
+        r->wave = (uint8_t)(parity + 1);
+        wane__wave_begin(r, parity);
         wane__call(r, node->wane__fn, node->wane__arg); /* may free the node */
         wane__reap_within(r, true, limit, r);
         wane__record_send_gathered(r);
         wane__calls_done(); /* last: a flush waits for what comes of it too */
+        wane__wave_end(r, parity);
     }
     r->wave = wave;
     wane__calls_end();

@@ -26,7 +26,10 @@ size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limi
 /* All that q holds now, batch by batch, as far as nobody else takes it. Returns how many. */
 size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait);
 
-/* Runs deferred functions that are due now, within a limit (NULL: all). Returns how many. May call. */
+/*
+ * Runs deferred functions that are due now, within a limit (NULL: all). Returns how many, or 1 when all of the time went into
+ * putting them in order. May call.
+ */
 size_t wane__run_due(struct wane__record *r, struct wane__limit *limit);
 /* Frees blocks that are due. */
 void wane__free_due(struct wane__record *r);

@@ -103,7 +103,8 @@ static void defer_at_last(struct wane__record *r, struct wane__header *h) {
     int saved = errno;
     help(r, false, UINT64_MAX);
     if (!wane__defer_unit(r, h)) {
-        wane__park(r, h);
+        wane__park_new(r, h);
+        wane__wave_note_follower(r);
         wane__wake();
     }
     errno = saved;

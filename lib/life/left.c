@@ -48,20 +48,24 @@ static uint64_t weigh(struct wane__header *list, uint64_t *ret_n) {
     return bytes;
 }
 
+/* Others wait for a portion at most: a list may be as long as an object has slots. */
 static void leave_list(struct wane__header **list, struct wane__record *to, unsigned parity) {
-    for (struct wane__header *h = load_relaxed(list), *next; h != NULL; h = next) {
-        next = wane__dead_next(h);
-        push(to, parity, h);
+    while (load_relaxed(list) != NULL) {
+        pthread_mutex_lock(&moving);
+        struct wane__header *h = load_relaxed(list);
+        for (unsigned n = 0; h != NULL && n < PORTION; n++) {
+            struct wane__header *next = wane__dead_next(h);
+            push(to, parity, h);
+            store_relaxed(list, h = next);
+        }
+        pthread_mutex_unlock(&moving);
     }
-    store_relaxed(list, NULL);
 }
 
 void wane__leave_rest(struct wane__record *r, struct wane__record *to) {
-    pthread_mutex_lock(&moving);
     leave_list(&r->xdead, to, r->wave - 1u);
     if (r->callbacks == 0)
         leave_list(&r->xlater, to, r->wave - 1u);
-    pthread_mutex_unlock(&moving);
     wane__wake();
 }
 

@@ -25,6 +25,7 @@ static uint32_t xlock;
 static bool waiting;
 static uint64_t target;
 static struct wane__link *noted_calls;
+static bool ripe; /* noted_calls are safe, and wait for those before them to be taken */
 static struct wane__header *noted_blocks;
 static uint64_t reap_at, reap_pause; /* when those that hold the period up are looked after: 0, not yet known */
 
@@ -32,16 +33,19 @@ static uint64_t xbegun, xended;
 static bool xwanted; /* by somebody who has nothing in a queue */
 static uint64_t xoldest_guard;
 static bool xblocks_noted; /* noted_blocks is not empty */
-static struct wane__stack new_calls, due_calls;
+static struct wane__stack new_calls;
+static struct wane__link *xdue_calls; /* written under the lock */
 static struct wane__dead_stack new_blocks, due_blocks;
 static uint64_t xcalls_added, xcalls_done;
 
 /*
  * Functions that are due run one after another, whoever runs them: so those of one thread stay in order. The turn is
- * the runner's id; what it has taken stands here and not on its stack: the child of a fork goes on there.
+ * the runner's id; what it has taken stands here and not on its stack: the child of a fork goes on there. It is taken
+ * newest first, and turned round a portion at a time, since there may be millions of them.
  */
 static uint32_t xcalls_turn;
-static wane_defer_node *xcalls_left;
+static struct wane__link *xcalls_taken; /* newest first */
+static struct wane__link *xcalls_left;  /* in order of adding; to be run when nothing is left of the other */
 
 static bool trylock(void) {
     uint32_t unlocked = 0;
@@ -53,7 +57,7 @@ static void unlock(void) { store_release(&xlock, 0u); /* [order:consumer] */ }
 static bool anything_waits(void) {
     if (load_relaxed(&xwanted))
         return true;
-    if (load_relaxed(&new_calls.xtop) != NULL || load_relaxed(&new_blocks.xtop) != NULL)
+    if ((load_relaxed(&new_calls.xtop) != NULL && noted_calls == NULL) || load_relaxed(&new_blocks.xtop) != NULL)
         return true;
     WANE__EACH_RECORD(r) {
         if (load_relaxed(&r->deferred.xtail) != load_relaxed(&r->deferred.xsafe))
@@ -67,7 +71,8 @@ static void begin(void) {
     /* Then: whoever reads the number before it is raised, and pushed before that, is noted below. */
     store_seq_cst(&xbegun, load_relaxed(&xbegun) + 1);
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
-    noted_calls = wane__stack_take(&new_calls);
+    if (noted_calls == NULL) /* else they are ripe, and new ones wait for the next period after they are due */
+        noted_calls = wane__stack_take(&new_calls);
     noted_blocks = wane__dead_take(&new_blocks);
     store_relaxed(&xblocks_noted, noted_blocks != NULL);
     reap_at = 0;
@@ -154,17 +159,20 @@ static bool all_passed(uint64_t now) {
     return all;
 }
 
+/* Lists are not joined, which would take as long as they are. */
 static void calls_become_due(void) {
-    struct wane__link *last = noted_calls;
-    if (last == NULL)
+    if (!ripe || load_relaxed(&xdue_calls) != NULL)
         return;
-    for (;; last = last->next) {
-        wane__tsan_release(last);
-        if (last->next == NULL)
-            break;
-    }
-    wane__stack_push_chain(&due_calls, noted_calls, last);
+    store_seq_cst(&xdue_calls, noted_calls);
     noted_calls = NULL;
+    ripe = false;
+}
+
+static void calls_ripen(void) {
+    for (struct wane__link *l = noted_calls; l != NULL && __tsan_release != NULL; l = l->next)
+        wane__tsan_release(l);
+    ripe = noted_calls != NULL;
+    calls_become_due();
 }
 
 static void blocks_become_due(void) {
@@ -187,7 +195,7 @@ static void end(void) {
         wane__tsan_release(&r->deferred.xsafe);
         store_release(&r->deferred.xsafe, r->deferred.noted); /* [order:safe] */
     }
-    calls_become_due();
+    calls_ripen();
     blocks_become_due();
     waiting = false;
     store_release(&xended, load_relaxed(&xbegun)); /* [order:safe] */
@@ -309,13 +317,31 @@ void wane__calls_add(wane_defer_node *node) {
 
 /* Under the lock, which a fork waits for: it finds a function in one of the lists. A step by another thread is not waited for. */
 static void take_due(void) {
-    if (load_relaxed(&due_calls.xtop) == NULL || !trylock())
+    if (load_relaxed(&xdue_calls) == NULL || !trylock())
         return;
-    struct wane__link *list = wane__stack_take(&due_calls);
-    for (struct wane__link *l = list; l != NULL; l = l->next)
-        wane__tsan_acquire(l);
-    store_relaxed(&xcalls_left, (wane_defer_node *)wane__stack_reverse(list));
+    store_relaxed(&xcalls_taken, load_relaxed(&xdue_calls));
+    store_relaxed(&xdue_calls, (struct wane__link *)NULL);
+    calls_become_due();
     unlock();
+}
+
+#define TURNED_AT_ONCE 1024
+
+bool wane__calls_turn_some(void) {
+    if (load_relaxed(&xcalls_taken) == NULL || !trylock())
+        return false;
+    struct wane__link *l = load_relaxed(&xcalls_taken), *left = load_relaxed(&xcalls_left);
+    for (unsigned n = 0; l != NULL && n < TURNED_AT_ONCE; n++) {
+        struct wane__link *next = l->next;
+        wane__tsan_acquire(l);
+        l->next = left;
+        left = l;
+        l = next;
+    }
+    store_relaxed(&xcalls_left, left);
+    store_relaxed(&xcalls_taken, l);
+    unlock();
+    return l != NULL;
 }
 
 bool wane__calls_begin(uint32_t id) {
@@ -323,7 +349,7 @@ bool wane__calls_begin(uint32_t id) {
     if (!cas_acq_rel(&xcalls_turn, &nobody, id))
         return false;
     wane__tsan_acquire(&xcalls_turn); /* of what is left somebody else has taken the tokens */
-    if (load_relaxed(&xcalls_left) == NULL) /* else whoever ran them before had no time left */
+    if (load_relaxed(&xcalls_left) == NULL && load_relaxed(&xcalls_taken) == NULL) /* else somebody had no time left */
         take_due();
     return true;
 }
@@ -334,14 +360,16 @@ void wane__calls_end(void) {
 }
 
 wane_defer_node *wane__calls_next(void) {
-    wane_defer_node *node = load_relaxed(&xcalls_left);
-    if (node != NULL)
-        store_relaxed(&xcalls_left, node->wane__next);
-    return node;
+    struct wane__link *l = load_relaxed(&xcalls_left);
+    if (l == NULL || load_relaxed(&xcalls_taken) != NULL)
+        return NULL;
+    store_relaxed(&xcalls_left, l->next);
+    return (wane_defer_node *)(void *)l;
 }
 
 bool wane__calls_due(void) {
-    return load_seq_cst(&due_calls.xtop) != NULL || load_relaxed(&xcalls_left) != NULL || load_seq_cst(&xcalls_turn) != 0;
+    return load_seq_cst(&xdue_calls) != NULL || load_relaxed(&xcalls_taken) != NULL || load_relaxed(&xcalls_left) != NULL ||
+           load_seq_cst(&xcalls_turn) != 0;
 }
 
 uint64_t wane__calls_waiting(void) {
@@ -372,8 +400,8 @@ static uint64_t count(struct wane__link *list) {
 
 /* The function that a vanished thread was in the middle of is not called again. */
 static void calls_fork_child(uint32_t self) {
-    uint64_t left = count(new_calls.xtop) + count(noted_calls) + count(due_calls.xtop) +
-                    count((struct wane__link *)xcalls_left);
+    uint64_t left = count(new_calls.xtop) + count(noted_calls) + count(xdue_calls) + count(xcalls_taken) +
+                    count(xcalls_left);
     bool mine = xcalls_turn != 0 && xcalls_turn == self;
     if (!mine)
         xcalls_turn = 0;

@@ -53,7 +53,9 @@ uint64_t wane__calls_waiting(void); /* added and not yet reported as done */
  * Who ends it before that leaves the rest to the next.
  */
 bool wane__calls_begin(uint32_t id);
-wane_defer_node *wane__calls_next(void); /* in order of adding; NULL: none is left */
+wane_defer_node *wane__calls_next(void); /* in order of adding; NULL: none is left, or not all that the turn took are in order */
+/* Puts some of what the turn took in order. False: nothing is left to do, or it cannot be done just now. */
+bool wane__calls_turn_some(void);
 void wane__calls_done(void);
 void wane__calls_end(void);
 bool wane__calls_due(void); /* or being run */

@@ -217,6 +217,39 @@ TEST(work_goes_on_beside_a_flush_in_a_callback) {
     wane_gc_collect(2);
 }
 
+// A flush that waits for a callback says so: it may be one that waits for the flush.
+
+static sem_t warned;
+static void note_warning(int level, const char *line, void *unused) {
+    (void)unused;
+    if (level == WANE_LOG_WARNING && strstr(line, "in a callback") != NULL) {
+        sem_post(&warned);
+    }
+}
+
+static void *flush_once(void *unused) {
+    CHECK_EQ_INT(wane_flush(), 0);
+    return unused;
+}
+
+TEST(a_callback_that_is_waited_for_is_named) {
+    int64_t warn;
+    set_up();
+    CHECK_EQ_INT(sem_init(&warned, 0, 0), 0);
+    CHECK_EQ_INT(wane_option_get("guard_warn_ms", &warn), 0);
+    CHECK_EQ_INT(wane_option_set("guard_warn_ms", 10), 0);
+    wane_set_log(note_warning, NULL);
+    pthread_t first = api_thread(flush_into_a_callback, NULL);
+    wait_for(&inside);
+    pthread_t second = api_thread(flush_once, NULL);
+    wait_for(&warned);
+    sem_post(&leave);
+    api_join(first);
+    api_join(second);
+    wane_set_log(NULL, NULL);
+    CHECK_EQ_INT(wane_option_set("guard_warn_ms", warn), 0);
+}
+
 // What a callback of a flush leaves for later is left to others while it goes on: it may wait for it.
 
 static _Atomic(size_t) later_dead;
@@ -319,6 +352,45 @@ TEST(what_callbacks_defer_is_followed_by_each_of_many) {
     pthread_t threads[FLUSHERS];
     for (int i = 0; i < FLUSHERS; i++) {
         threads[i] = api_thread(flush_keepers, NULL);
+    }
+    for (int i = 0; i < FLUSHERS; i++) {
+        api_join(threads[i]);
+    }
+}
+
+// Functions that callbacks add are waited for in the same way.
+
+struct adder {
+    _Atomic(size_t) *ran;
+};
+static void count_run(void *ran) { atomic_fetch_add((_Atomic(size_t) *)ran, 1); }
+static void add_another(void *ran) {
+    atomic_fetch_add((_Atomic(size_t) *)ran, 1);
+    CHECK_EQ_INT(wane_defer(count_run, ran), 0);
+}
+static void adder_destroy(void *self) { CHECK_EQ_INT(wane_defer(add_another, ((struct adder *)self)->ran), 0); }
+static wane_type adder_type = {.name = "adder", .size = sizeof(struct adder), .destroy = adder_destroy};
+
+static void *flush_adders(void *unused) {
+    _Atomic(size_t) ran = 0;
+    for (size_t i = 1; i <= FLUSHES; i++) {
+        struct adder *a = wane_new(&adder_type);
+        CHECK(a != NULL);
+        a->ran = &ran;
+        wane_slot slot;
+        wane_slot_init(&slot, a);
+        wane_slot_clear(&slot);
+        CHECK_EQ_INT(wane_flush(), 0);
+        CHECK_EQ_UINT(atomic_load(&ran), 2 * i);
+    }
+    return unused;
+}
+
+TEST(functions_that_callbacks_add_are_followed) {
+    flush_adders(NULL);
+    pthread_t threads[FLUSHERS];
+    for (int i = 0; i < FLUSHERS; i++) {
+        threads[i] = api_thread(flush_adders, NULL);
     }
     for (int i = 0; i < FLUSHERS; i++) {
         api_join(threads[i]);

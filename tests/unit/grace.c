@@ -225,6 +225,14 @@ TEST(deferred_positions) {
 }
 
 /* Functions. The tests take the place of lib/life and call none. */
+static bool begin_turn(uint32_t id) {
+    if (!wane__calls_begin(id))
+        return false;
+    while (wane__calls_turn_some()) {
+    }
+    return true;
+}
+
 TEST(calls_in_order_and_once) {
     enum { CALLS = 5 };
     wane_defer_node node[CALLS + 1];
@@ -238,7 +246,7 @@ TEST(calls_in_order_and_once) {
     CHECK_EQ_INT(wane__grace_step(), WANE__GRACE_WAITING);
     wane__calls_add(&node[CALLS]); /* too late for this period */
     CHECK(!wane__calls_due());
-    CHECK(wane__calls_begin(self()->id));
+    CHECK(begin_turn(self()->id));
     CHECK(!wane__calls_begin(w.record->id));
     CHECK_EQ_PTR(wane__calls_next(), NULL);
     CHECK(wane__calls_due()); /* somebody may be in the middle of one */
@@ -246,7 +254,7 @@ TEST(calls_in_order_and_once) {
     worker_run(&w, guard_leave, NULL);
     (void)wane__grace_step();
     CHECK(wane__calls_due());
-    CHECK(wane__calls_begin(w.record->id));
+    CHECK(begin_turn(w.record->id));
     for (unsigned i = 0; i < CALLS; i++) {
         CHECK_EQ_PTR(wane__calls_next(), &node[i]);
         CHECK_EQ_UINT(wane__calls_waiting(), CALLS + 1 - i);
@@ -257,7 +265,7 @@ TEST(calls_in_order_and_once) {
     wane__calls_end();
     CHECK(!wane__calls_due());
     end_all();
-    CHECK(wane__calls_begin(self()->id));
+    CHECK(begin_turn(self()->id));
     CHECK_EQ_PTR(wane__calls_next(), &node[CALLS]);
     wane__calls_done();
     CHECK_EQ_PTR(wane__calls_next(), NULL);
@@ -273,14 +281,60 @@ TEST(calls_left_by_a_turn) {
         wane__calls_add(&node[i]);
     end_all();
     for (unsigned i = 0; i < 3; i++) {
-        CHECK(wane__calls_begin(self()->id));
+        CHECK(begin_turn(self()->id));
         CHECK_EQ_PTR(wane__calls_next(), &node[i]);
         wane__calls_done();
         wane__calls_end();
     }
-    CHECK(wane__calls_begin(self()->id));
+    CHECK(begin_turn(self()->id));
     CHECK_EQ_PTR(wane__calls_next(), NULL);
     wane__calls_end();
+    CHECK_EQ_UINT(wane__calls_waiting(), 0);
+}
+
+/* Many are put in order by portions, over several turns; none runs before all are. */
+TEST(many_calls_in_portions) {
+    enum { MANY = 5000 };
+    static wane_defer_node node[MANY];
+    unsigned portions = 0;
+    for (unsigned i = 0; i < MANY; i++)
+        wane__calls_add(&node[i]);
+    end_all();
+    CHECK(wane__calls_begin(self()->id));
+    while (wane__calls_turn_some()) {
+        CHECK_EQ_PTR(wane__calls_next(), NULL);
+        CHECK(wane__calls_due());
+        wane__calls_end();
+        CHECK(wane__calls_begin(self()->id));
+        portions++;
+    }
+    CHECK(portions > 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        CHECK_EQ_PTR(wane__calls_next(), &node[i]);
+        wane__calls_done();
+    }
+    wane__calls_end();
+    CHECK(!wane__calls_due());
+}
+
+/* Those of later periods wait, in order, until those before them were taken; periods are not begun in vain for them. */
+TEST(calls_wait_for_those_before) {
+    wane_defer_node node[3];
+    for (unsigned i = 0; i < 3; i++) {
+        wane__calls_add(&node[i]);
+        end_all();
+    }
+    uint64_t begun = wane__grace_begun();
+    CHECK_EQ_INT(wane__grace_step(), WANE__GRACE_IDLE);
+    CHECK_EQ_UINT(wane__grace_begun(), begun);
+    for (unsigned i = 0; i < 3; i++) {
+        end_all();
+        CHECK(begin_turn(self()->id));
+        CHECK_EQ_PTR(wane__calls_next(), &node[i]);
+        wane__calls_done();
+        CHECK_EQ_PTR(wane__calls_next(), NULL);
+        wane__calls_end();
+    }
     CHECK_EQ_UINT(wane__calls_waiting(), 0);
 }
 
@@ -427,7 +481,7 @@ static unsigned next_of[THREADS]; /* in a turn only */
 
 static void run_due(struct wane__record *r) {
     (void)wane__grace_step();
-    if (!wane__calls_begin(r->id))
+    if (!begin_turn(r->id))
         return;
     wane_defer_node *node;
     while ((node = wane__calls_next()) != NULL) {

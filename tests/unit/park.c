@@ -58,12 +58,10 @@ static void check_own(bool merged) {
     CHECK(is_parked(h));
     CHECK_EQ_UINT(count_of(h), 1);
     CHECK_EQ_UINT(wane__parked(), 1);
-    uint64_t out = wane__unparked();
     CHECK_EQ_UINT(wane__unpark(me), 1);
     CHECK(!is_parked(h));
     CHECK_EQ_UINT(count_of(h), 1);
     CHECK_EQ_UINT(wane__parked(), 0);
-    CHECK_EQ_UINT(wane__unparked(), out + 1);
     CHECK_EQ_UINT(wane__queue_length(&me->deferred), 1);
     CHECK_EQ_UINT(wane__unpark(me), 0);
     sweep_and_flush(1);
@@ -75,6 +73,39 @@ TEST(own_units) {
 }
 
 static void park_it(void *h) { wane__park(self(), h); }
+
+/* A wave is not over while a unit of it is parked, or was and waits again: of what is in hand, of its wave. */
+static void check_wave(bool in_hand) {
+    struct wane__record *me = self();
+    struct wane__header *h = object_new(&noted_type);
+    uint64_t wave = wane__wave_now();
+    if (in_hand) {
+        wane__wave_begin(me, wave & 1);
+        CHECK(!wane__wave_over(wave)); /* it has been cut now: what is new is of the next */
+        me->wave = (uint8_t)(1 + (wave & 1));
+        wane__park_new(me, object_new(&noted_type));
+        CHECK_EQ_UINT(wane__parked_of((wave + 1) & 1), 1);
+    }
+    wane__park(me, h);
+    CHECK_EQ_UINT(wane__parked_of(wave & 1), 1);
+    if (in_hand) {
+        me->wave = 0;
+        wane__wave_end(me, wave & 1);
+    }
+    CHECK(!wane__wave_over(wave));
+    CHECK_EQ_UINT(wane__unpark(me), in_hand ? 2 : 1);
+    CHECK_EQ_UINT(wane__parked_of(wave & 1), 0);
+    CHECK(!wane__wave_over(wave));
+    CHECK_EQ_UINT(load_relaxed(&h->shared) & WANE__WAVE_FLAGS, 0);
+    sweep_and_flush(in_hand ? 2 : 1);
+    CHECK(wane__wave_over(wave));
+}
+
+TEST(parked_units_stay_of_their_wave) {
+    check_wave(false);
+    check_wave(true);
+    check_wave(true); /* with the other parity */
+}
 
 /* Biased to another thread, with nothing in the shared count: the second unit needs a revocation. */
 TEST(units_of_others) {
