@@ -15,6 +15,9 @@
  * Each statement that touches something shared is one step; the memory is sequentially consistent: in the code the steps are
  * tied by release stores and acquire loads in this order, and the call's beginning by a heavy barrier.
  *
+ * With CALLS a function that was added before the call waits as well: a worker runs it in a frame, it has a child like an item, and
+ * is counted when it is done. With PARK a child may be parked, and is taken out into the queue by somebody in no frame.
+ *
  * BUG_FRAMELATE     a worker begins its frame after it has taken the item
  * BUG_FRAMEEARLYEND a worker ends its frame before the item's children are anywhere
  * BUG_ORDER         the look reads `begun` first and `ended` last
@@ -24,6 +27,11 @@
  * BUG_NOPIN         a death that is left to the collection is not counted
  * BUG_UNPINFIRST    who un-pins takes it out of the count before it is in the list
  * BUG_LISTLAST      the look reads the list before the pinned
+ * BUG_CALLNOFRAME   a function runs in no frame
+ * BUG_CALLEARLY     a function is counted before what it led to is anywhere, and its frame ends with it
+ * BUG_NOPARK        a parked unit is of no wave
+ * BUG_UNPARKFIRST   who takes it out counts it out before it is in the queue
+ * BUG_PARKLAST      the look reads the parked after the queue
  */
 #ifndef DEPTH
 #define DEPTH 1
@@ -49,7 +57,13 @@ byte begun[2], ended[2];
 byte pinned[2];
 byte held, held_deep; /* OLD items that died while pinned: not yet found by the collection */
 bool collection_new;  /* the collection began after the cut: it has a newer wave */
+#ifdef CALLS
+bool call_waits = 1, call_runs;
+byte old_left = 2;
+#else
 byte old_left = 1;
+#endif
+byte parked, parked_old; /* of wave 1: as the look sees it, and as it is */
 bool called, returned;
 
 #define OLDBIT 1
@@ -98,6 +112,14 @@ inline do_children(p, deep) {
             :: deep - 1 > 0 -> held_deep++
             :: else -> held++
             fi
+#ifdef PARK
+        :: p == 1 ->
+            old_left++;
+#ifndef BUG_NOPARK
+            parked++;
+#endif
+            parked_old++
+#endif
         fi
     fi
 }
@@ -174,8 +196,47 @@ end:
         :: else
         fi;
         atomic { ended[p]++; old = false; p = 0; deep = 0; took = false }
+#ifdef CALLS
+    :: atomic { call_waits && !call_runs -> call_runs = true };
+#ifndef BUG_CALLNOFRAME
+        begun[1]++;
+#endif
+#ifdef BUG_CALLEARLY
+        call_waits = false;
+        ended[1]++;
+#endif
+        atomic { !pushing -> pushing = true };
+        do_children(1, 1);
+        pushing = false;
+        old_left--;
+#ifndef BUG_CALLEARLY
+        call_waits = false;
+#ifndef BUG_CALLNOFRAME
+        ended[1]++
+#endif
+#endif
+#endif
     od
 }
+
+#ifdef PARK
+/* Takes parked units out, into the queue of its own: here there is one. */
+proctype unparker() {
+end:
+    do
+    :: atomic { parked_old > 0 && !pushing && tail < SLOTS -> parked_old--; pushing = true };
+#ifdef BUG_UNPARKFIRST
+        parked--;
+#endif
+        inherited[1] = tail + 1;
+        atomic { word[tail] = OLDBIT | (2 << 3); tail++ };
+#if !defined(BUG_UNPARKFIRST) && !defined(BUG_NOPARK)
+        parked--;
+#endif
+        pushing = false
+    od
+}
+#endif
 
 /* A collection that begins after the cut, pins, and un-pins at its end. */
 proctype collector() {
@@ -261,6 +322,18 @@ proctype flush() {
         :: pinned[1] > 0 -> none = false
         :: else
         fi;
+#ifndef BUG_PARKLAST
+        if
+        :: parked > 0 -> none = false
+        :: else
+        fi;
+#endif
+#ifdef CALLS
+        if
+        :: call_waits -> none = false
+        :: else
+        fi;
+#endif
         if
         :: head < cut_at -> none = false
 #ifndef BUG_NOINHERIT
@@ -271,6 +344,12 @@ proctype flush() {
 #ifndef BUG_LISTLAST
         if
         :: list[1] > 0 -> none = false
+        :: else
+        fi;
+#endif
+#ifdef BUG_PARKLAST
+        if
+        :: parked > 0 -> none = false
         :: else
         fi;
 #endif
@@ -296,7 +375,11 @@ init {
 #if WORKERS > 1
         run worker();
 #endif
-        run collector(); run maker();
+        run collector();
+#ifdef PARK
+        run unparker();
+#endif
+        run maker();
         run flush()
     }
 }
