@@ -114,8 +114,8 @@ typedef struct bench_row {
 } bench_row;
 
 /* One list a file; ended by a row without key. */
-extern const bench_row bench_count_rows[], bench_guard_rows[], bench_alloc_rows[], bench_large_rows[], bench_tree_rows[],
-    bench_life_rows[], bench_ring_rows[], bench_pause_rows[], bench_heap_rows[];
+extern const bench_row bench_count_rows[], bench_guard_rows[], bench_alloc_rows[], bench_slot_rows[], bench_large_rows[],
+    bench_tree_rows[], bench_life_rows[], bench_ring_rows[], bench_pause_rows[], bench_heap_rows[];
 
 #define BENCH_ROWS_END                                                                                                 \
     { .key = NULL }

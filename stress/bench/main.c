@@ -39,8 +39,8 @@ struct options {
     int clock;
 };
 
-static const bench_row *const groups[] = {bench_count_rows, bench_guard_rows, bench_alloc_rows, bench_large_rows, bench_tree_rows,
-                                          bench_life_rows,  bench_ring_rows,  bench_pause_rows, bench_heap_rows};
+static const bench_row *const groups[] = {bench_count_rows, bench_guard_rows, bench_alloc_rows, bench_slot_rows, bench_large_rows,
+                                          bench_tree_rows,  bench_life_rows,  bench_ring_rows,  bench_pause_rows, bench_heap_rows};
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 static void companion(bench_thread *t) {
