@@ -2,28 +2,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/defer.h"
 
-#include "thread/wake.h"
-
 /* Deferred units need no barrier that many could share: fewer at once, so that no call takes long. */
 #define DEFERRED_MAX 256
 
-static bool push(struct wane__queue *q, struct wane__header *h, uintptr_t tag) {
-    uint64_t size = wane__heap_block_size(h); /* once pushed, the object may die */
-    if (unlikely(!wane__queue_push(q, (uintptr_t)h | tag)))
-        return false;
-    wane__tally(q->xbytes, size);
-    return true;
-}
-
 static bool push_and_wake(struct wane__queue *q, struct wane__header *h, uintptr_t tag) {
-    bool pushed = push(q, h, tag);
+    bool pushed = wane__queue_unit(q, h, tag);
     if (likely(pushed))
         wane__wake();
     return pushed;
 }
-
-/* What leaves a slot is new, in a callback too: a flush does not follow what callbacks defer, or it might not end. */
-bool wane__defer_unit(struct wane__record *r, struct wane__header *h) { return push_and_wake(&r->deferred, h, 0); }
 
 /* With its wave. Its position is there before the word is, and taken back when there is no memory for it. */
 static bool push_tagged(struct wane__queue *q, struct wane__header *h, unsigned parity) {
@@ -49,7 +36,7 @@ bool wane__defer_unit_of(struct wane__record *r, struct wane__header *h, unsigne
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h) { return push_inheriting(r, &r->kept, h); }
 
 void wane__keep_silently(struct wane__record *gone, struct wane__header *h) {
-    if (!push(&gone->kept, h, 0))
+    if (!wane__queue_unit(&gone->kept, h, 0))
         wane__park(gone, h);
 }
 

@@ -19,12 +19,29 @@
 
 #include "count/count.h"
 #include "count/wave.h"
+#include "thread/wake.h"
+
+/* Adds a word for h to q, whose producer is the calling thread. */
+static inline bool wane__queue_unit(struct wane__queue *q, struct wane__header *h, uintptr_t tag) {
+    uint64_t size = wane__heap_block_size(h); /* once pushed, the object may die */
+    if (unlikely(!wane__queue_push(q, (uintptr_t)h | tag)))
+        return false;
+    wane__tally(q->xbytes, size);
+    return true;
+}
 
 /*
  * Adds a unit to r's queue; r is the calling thread's. False: memory is out, nothing changed. Outside brackets.
  * Wakes the collector thread.
+ *
+ * What leaves a slot is new, in a callback too: a flush does not follow what callbacks defer, or it might not end.
  */
-bool wane__defer_unit(struct wane__record *r, struct wane__header *h);
+static inline bool wane__defer_unit(struct wane__record *r, struct wane__header *h) {
+    bool pushed = wane__queue_unit(&r->deferred, h, 0);
+    if (likely(pushed))
+        wane__wake();
+    return pushed;
+}
 bool wane__keep_unit(struct wane__record *r, struct wane__header *h);
 bool wane__hand_unit(struct wane__record *r, struct wane__header *h);
 /* As the first, for a unit of that wave's parity. */

@@ -10,9 +10,24 @@
 
 #include "count/wave.h"
 #include "life/ahead.h"
+#include "life/quick.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
+
+/* One unit: as a rule a subtraction, or the death of an object that nobody else ever counted. */
+static inline void give_up_one(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {
+    enum wane__drop result = WANE__KEPT;
+    if (likely(__tsan_release == NULL)) {
+        wane__mark(&r->head);
+        result = wane__quick_drop(r, h, operation);
+        if (result == WANE__DIED)
+            wane__bury(r, h);
+        wane__bracket_leave(&r->head);
+    }
+    if (result == WANE__KEPT)
+        wane__let_go(r, h, may_call, operation);
+}
 
 /* Gives up the units of r's batch, wave by wave, destroys what dies of each, and ends the batch. */
 static void give_up(struct wane__record *r, size_t n, bool may_call, struct wane__limit *limit, const char *operation) {
@@ -28,7 +43,7 @@ static void give_up(struct wane__record *r, size_t n, bool may_call, struct wane
         for (; at < end; at++) {
             struct wane__header *h = wane__batch_unit(r, at);
             if (h != NULL)
-                wane__let_go(r, h, may_call && !wane__is_over(r, limit), operation);
+                give_up_one(r, h, may_call && !wane__is_over(r, limit), operation);
         }
         wane__reap_within(r, may_call, limit, r);
     }

@@ -34,14 +34,19 @@ static uint64_t charged(const struct wane__record *r) {
     return wane__bytes_waiting(r) + load_relaxed(&r->xleft_bytes) + wane__parked_bytes();
 }
 
-/* An allowance ends when the bound is met again, not only when it is used up. */
+/*
+ * An allowance ends when the bound is met again, not only when it is used up. A unit that is deferred alone needs no look
+ * before as many bytes were deferred as there is room for now: what else is charged is looked at where it is added.
+ */
 static bool over_bound(struct wane__record *r) {
-    uint64_t waits = charged(r);
-    if (waits > (uint64_t)wane__option(deferred_bytes))
-        return waits > r->allowance;
-    if (unlikely(r->allowance != 0))
+    uint64_t waits = charged(r), bound = (uint64_t)wane__option(deferred_bytes);
+    if (waits > bound)
+        bound = r->allowance;
+    else
         r->allowance = 0;
-    return false;
+    bool over = waits > bound;
+    r->bound_next = load_relaxed(&r->deferred.xbytes) + (over ? 0 : bound - waits);
+    return over;
 }
 
 /* A step of help: no more than a batch of each kind. False: there was nothing to do. */
@@ -137,20 +142,26 @@ static void apply_some(struct wane__record *r) {
         settle_full(r, false);
 }
 
+/* What is not to be done for each unit. The bound may have changed meanwhile, and what is parked counts for everybody. */
+static __attribute__((noinline)) void deferred_some(struct wane__record *r) {
+    uint64_t tail = load_relaxed(&r->deferred.xtail);
+    if (tail % GRACE_EVERY == 0)
+        push_on(r);
+    if (tail % APPLY_EVERY == 0 && wane__deferred_ready(r) >= APPLY_EVERY)
+        apply_some(r);
+    if (unlikely(over_bound(r)))
+        hold_to_bound(r, false);
+}
+
 void wane__defer(struct wane__record *r, struct wane__header *h) {
     if (load_relaxed(&h->owner) == WANE__OWNER_IMMORTAL)
         return;
-    if (unlikely(!wane__defer_unit(r, h)))
+    bool queued = wane__defer_unit(r, h);
+    if (unlikely(!queued))
         defer_at_last(r, h);
-    uint64_t tail = load_relaxed(&r->deferred.xtail);
-    if (unlikely(tail % APPLY_EVERY == 0)) {
-        if (tail % GRACE_EVERY == 0)
-            push_on(r);
-        if (wane__deferred_ready(r) >= APPLY_EVERY)
-            apply_some(r);
-    }
-    if (unlikely(over_bound(r)))
-        hold_to_bound(r, false);
+    if (unlikely(!queued || load_relaxed(&r->deferred.xtail) % APPLY_EVERY == 0 ||
+                 load_relaxed(&r->deferred.xbytes) > r->bound_next))
+        deferred_some(r);
 }
 
 /*

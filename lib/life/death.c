@@ -5,7 +5,6 @@
  */
 #include "life/death.h"
 
-
 #include "life/left.h"
 #include "life/quick.h"
 #include "life/weak.h"
@@ -13,9 +12,6 @@
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
-
-
-void wane__bury(struct wane__record *r, struct wane__header *h) { wane__dead_put(&r->xdead, h); }
 
 /* Moves all of one list to another. */
 static void move(struct wane__header **to, struct wane__header *list) {
@@ -127,7 +123,7 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call,
         case WANE__DROPPED:
             return;
         case WANE__DIED:
-            wane__dead_put(&r->xdead, h);
+            wane__bury(r, h);
             return;
         case WANE__KEPT:
             if (!await_final(r, h) && !hand_final(r, h))
@@ -239,14 +235,13 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
 }
 
 /*
- * The same for types that have nothing but fixed slots, in one bracket: what the object was the last to refer to dies with
- * it and goes on the list; other units are given up afterwards.
+ * The same for types that have nothing but fixed slots, in one bracket, which the caller began and which ends here: what the
+ * object was the last to refer to dies with it and goes on the list; other units are given up afterwards.
  */
 static inline __attribute__((always_inline)) void destroy_simple(struct wane__record *r, wane_type *t, struct wane__header *h,
                                                                  uint64_t w, bool may_call) {
     struct wane__header *others[WANE__SLOTS_MAX];
     size_t n = t->wane__private[WANE__TYPE_SLOTS_N], others_n = 0;
-    wane__mark(&r->head);
     for (size_t i = 0; i < n; i++) {
         wane_slot *s = (wane_slot *)(void *)((char *)wane__payload_of(h) + t->slots[i]);
         void *obj = load_relaxed(&s->wane__target);
@@ -254,7 +249,7 @@ static inline __attribute__((always_inline)) void destroy_simple(struct wane__re
             continue;
         store_relaxed(&s->wane__target, NULL);
         if (likely(wane__quick_last(r, wane__header_of(obj))))
-            wane__dead_put(&r->xdead, wane__header_of(obj));
+            wane__bury(r, wane__header_of(obj));
         else
             others[others_n++] = wane__header_of(obj);
     }
@@ -305,7 +300,7 @@ static bool is_too_much(struct wane__limit *limit, struct wane__header *h) {
 static void join_later(struct wane__record *r) {
     for (struct wane__header *h; (h = load_relaxed(&r->xlater)) != NULL;) {
         wane__dead_skip(&r->xlater);
-        wane__dead_put(&r->xdead, h);
+        wane__bury(r, h);
     }
 }
 
@@ -331,13 +326,28 @@ static inline __attribute__((always_inline)) void work_off(struct wane__record *
             return;
         }
         wane__dead_skip(&r->xdead);
-        if (likely(simply))
+        if (likely(simply)) {
+            wane__mark(&r->head);
             destroy_simple(r, t, h, w, may_call);
-        else if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(t, WANE__TRAIT_CALLS)))
+        } else if (!may_call && (wane__word_has(w, WANE__WEAKREFD) || wane__type_has(t, WANE__TRAIT_CALLS))) {
             hand_over(r, h);
-        else
+        } else {
             destroy(r, h, w, may_call);
+        }
     }
+}
+
+void wane__die(struct wane__record *r, struct wane__header *h) {
+    uint64_t w = load_relaxed(&h->shared);
+    wane_type *t = wane__type_of(w);
+    if (likely(wane__ends_simply(t, w) && load_relaxed(&r->xdead) == NULL)) {
+        destroy_simple(r, t, h, w, wane__may_call(r));
+    } else {
+        wane__bury(r, h);
+        wane__bracket_leave(&r->head);
+    }
+    if (unlikely(load_relaxed(&r->xdead) != NULL || load_relaxed(&r->xlater) != NULL || r->finals_any))
+        wane__reap(r, true);
 }
 
 void wane__reap(struct wane__record *r, bool may_call) { work_off(r, may_call, NULL, NULL); }

@@ -22,7 +22,7 @@
 void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation);
 
 /* Puts h, which is dead and nobody's, among r's dead. */
-void wane__bury(struct wane__record *r, struct wane__header *h);
+static inline void wane__bury(struct wane__record *r, struct wane__header *h) { wane__dead_put(&r->xdead, h); }
 
 /*
  * Whether the end of an object is nothing but the end of its memory, once nobody is owed what its slots name. Weak
@@ -40,6 +40,9 @@ static inline void wane__count_deaths(struct wane__record *r, const wane_type *t
 
 /* Destroys r's dead, and all that dies of it. */
 void wane__reap(struct wane__record *r, bool may_call);
+
+/* The same with h, just found dead, where user code may run. In r's bracket, which ends here. */
+void wane__die(struct wane__record *r, struct wane__header *h);
 
 /* How far a call goes: until a time, or so many deaths. It is late by what cannot be divided, a callback as a rule. */
 struct wane__limit {

@@ -27,33 +27,6 @@ static void release(struct wane__header *h, const char *operation) {
  * not come here.
  */
 
-/* The owner's last unit, as wane__quick_last, of an object whose death is nothing but the end of its memory. */
-static inline bool quick_end(struct wane__record *r, struct wane__header *h) {
-    const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
-    wane__bracket_enter(&r->head);
-    uint64_t w = load_acquire(&h->shared); /* [order:count] */
-    bool ends = load_relaxed(&h->owner) == r->id && load_relaxed(&h->local) == 1 &&
-                load_relaxed(&h->candidate) == WANE__CANDIDATE_PLAIN && (w & all_but_type) == WANE__LIVE;
-    if (likely(ends)) {
-        store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED | WANE__FREED);
-        wane__tally_sum(&r->deaths[0], 1, wane__heap_block_size(h));
-        wane__heap_free(&r->heap, h);
-    }
-    wane__bracket_leave(&r->head);
-    return ends;
-}
-
-static bool quick_death(struct wane__record *r, struct wane__header *h) {
-    wane__bracket_enter(&r->head);
-    bool dies = wane__quick_last(r, h);
-    if (dies)
-        wane__bury(r, h);
-    wane__bracket_leave(&r->head);
-    if (dies)
-        wane__reap(r, true);
-    return dies;
-}
-
 static __attribute__((noinline)) void release_any(struct wane__header *h) { release(h, "wane_release"); }
 
 /* Biased to another thread, and no unit in the shared count to give up. */
@@ -66,10 +39,9 @@ static __attribute__((noinline)) void keep_quick(struct wane__record *r, struct 
 static __attribute__((noinline)) void drop_odd(struct wane__record *r, struct wane__header *h, uint64_t before) {
     enum wane__drop result = wane__drop_counted(r, h, before, "wane_release");
     if (result == WANE__DIED)
-        wane__bury(r, h);
-    wane__bracket_leave(&r->head);
-    if (result == WANE__DIED)
-        wane__reap(r, true);
+        wane__die(r, h);
+    else
+        wane__bracket_leave(&r->head);
 }
 
 /*
@@ -107,16 +79,40 @@ static inline void quick_drop(struct wane__record *r, struct wane__header *h) {
         release_any(h);
 }
 
-static __attribute__((noinline)) void release_others(struct wane__record *r, struct wane__header *h) {
-    if (!quick_death(r, h))
-        release_any(h);
+/* The end of a bracket in which a block is freed that takes more than a look. */
+static __attribute__((noinline)) void free_slow(struct wane__record *r, struct wane__header *h) {
+    wane__heap_free(&r->heap, h);
+    wane__bracket_leave(&r->head);
+    wane__after_frees(r);
 }
 
+/* In the bracket, which ends here: any unit of h, or none of the owner's any more. */
+static __attribute__((noinline)) void release_marked(struct wane__record *r, struct wane__header *h) {
+    wane__bracket_leave(&r->head);
+    release_any(h);
+}
+
+/*
+ * The owner's last unit, as wane__quick_last; if the object's death is nothing but the end of its memory, that follows in the
+ * same bracket, and nobody can have come by it.
+ */
 static __attribute__((noinline)) void release_own(struct wane__record *r, struct wane__header *h) {
-    if (unlikely(!quick_end(r, h)))
-        release_others(r, h);
-    else
-        wane__after_frees(r);
+    const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
+    wane__bracket_enter(&r->head);
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    bool last = load_relaxed(&h->owner) == r->id && load_relaxed(&h->local) == 1;
+    if (likely(last && load_relaxed(&h->candidate) == WANE__CANDIDATE_PLAIN && (w & all_but_type) == WANE__LIVE)) {
+        store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED | WANE__FREED);
+        wane__tally_sum(&r->deaths[0], 1, wane__heap_block_size(h));
+        if (likely(wane__heap_free_quick(&r->heap, h)))
+            wane__bracket_leave(&r->head);
+        else
+            free_slow(r, h);
+    } else if (likely(last && wane__quick_end(h))) {
+        wane__die(r, h);
+    } else {
+        release_marked(r, h);
+    }
 }
 
 void wane__release_slow(void *obj) {

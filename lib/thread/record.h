@@ -58,6 +58,7 @@ struct wane__record {
     uint64_t held_births;    /* bytes of its tracked births when it last looked whether it is to be held back */
     uint64_t settle_next;    /* position in `kept`: before it is reached the thread does not look at settling again */
     uint64_t allowance;      /* bytes deferred up to which no further wait is imposed after an overrun */
+    uint64_t bound_next;     /* of `deferred.xbytes`: before it is exceeded what the thread defers cannot take it over its bound */
 
     /* written by its thread, read by any */
     bool xaway; /* in code of the program's that the library called, or waiting for guards */
