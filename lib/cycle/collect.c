@@ -144,16 +144,28 @@ static enum wane__stage next_stage(struct wane__collection *c) {
     }
 }
 
+/*
+ * To the next step. Each store leaves a step that there is, since the child of a fork goes on with it: only of the last stage,
+ * and after that there is nothing but the end.
+ */
+static void turn_to_next(struct wane__collection *c) {
+    c->at = 0;
+    compiler_barrier();
+    if (c->step + 1 < stages[c->stage].n) {
+        c->step++;
+        return;
+    }
+    c->stage = next_stage(c);
+    wane__pause();
+    compiler_barrier();
+    c->step = 0;
+}
+
 /* One step, or as much of it as the time allows. */
 static bool advance(struct wane__collection *c) {
     bool finished = stages[c->stage].steps[c->step](c);
-    if (finished) {
-        c->at = 0;
-        if (++c->step == stages[c->stage].n) {
-            c->step = 0;
-            c->stage = next_stage(c);
-        }
-    }
+    if (finished)
+        turn_to_next(c);
     if (c->table.failed)
         c->stage = WANE__STAGE_OVER;
     wane__reap(c->r, true); /* who died while it was pinned */
