@@ -8,6 +8,7 @@
  * library's thread, and not another flush. Several at once help each other, and what is over is over for all.
  */
 #include <errno.h>
+#include <sched.h>
 #include <wane/control.h>
 #include <wane/thread.h>
 
@@ -29,12 +30,15 @@
 /* What callbacks of a wave deferred is of the next one. So many are followed, and not more: it may go on for ever. */
 #define WAVES_MAX 4
 
+#define LAST_LOOKS 100
+
 static uint64_t sooner(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-static bool help_with_queue(struct wane__record *r, struct wane__queue *q, uint64_t wave, struct wane__limit *limit) {
+static bool help_with_queue(struct wane__record *r, struct wane__record *from, struct wane__queue *q, uint64_t wave,
+                            struct wane__limit *limit) {
     bool did = false;
     uint64_t end = wane__wave_limit(q, wave);
-    while (load_acquire(&q->xhead) < end && wane__settle(r, q, end, true, true, limit) > 0) {
+    while (load_acquire(&q->xhead) < end && wane__settle(r, from, q, end, true, true, limit) > 0) {
         did = true;
         if (wane__passed(r, limit))
             break;
@@ -76,8 +80,8 @@ static bool help(struct wane__record *r, uint64_t deadline) {
         if (did && wane__passed(r, &limit))
             return true;
         did |= help_with_deferred(r, from, wave, &limit);
-        did |= help_with_queue(r, &from->kept, wave, &limit);
-        did |= help_with_queue(r, &from->handed, wave, &limit);
+        did |= help_with_queue(r, from, &from->kept, wave, &limit);
+        did |= help_with_queue(r, from, &from->handed, wave, &limit);
         did |= help_with_left(r, from, wave, &limit);
     }
     if (wane__wave_in_calls(wave))
@@ -89,6 +93,14 @@ static bool help(struct wane__record *r, uint64_t deadline) {
 }
 
 static bool late(uint64_t deadline) { return deadline != UINT64_MAX && wane__now() >= deadline; }
+
+/* Nothing may be pending, though others who look, or take, stand in the way of seeing it for a moment. */
+static bool last_look(uint64_t wave) {
+    enum wane__look look;
+    for (unsigned n = 0; (look = wane__wave_look(wave)) == WANE__LOOK_BUSY && n < LAST_LOOKS; n++)
+        sched_yield();
+    return look == WANE__LOOK_OVER;
+}
 
 /* Callbacks that hold a wave up for long: one of them may be waiting for this thread, which nobody can know. */
 static void warn_of_callbacks(uint64_t wave, int64_t ms) {
@@ -104,10 +116,10 @@ static bool wait_for_wave(struct wane__record *r, uint64_t wave, uint64_t deadli
     uint64_t begin = 0; /* of a wait with nothing to do */
     while (!wane__wave_over(wave)) {
         bool did = help(r, deadline);
+        if (late(deadline))
+            return last_look(wave);
         if (wane__wave_over(wave))
             return true;
-        if (late(deadline))
-            return false;
         if (did)
             continue;
         wane__pause_briefly();
@@ -165,7 +177,7 @@ static size_t poll_for_collector(struct wane__record *r) {
     bool queued = r->may_run_queued;
     r->may_run_queued = true;
     WANE__EACH_RECORD(from) {
-        n += wane__settle_all(r, &from->handed, true, false);
+        n += wane__settle_all(r, from, &from->handed, true, false);
         wane__reap_left(r, from, 0, true, NULL);
         wane__reap_left(r, from, 1, true, NULL);
     }
@@ -191,7 +203,7 @@ size_t wane_poll(void) {
     wane__event_clear();
     wane__grace_step();
     size_t n = poll_deferred(r);
-    n += wane__settle_all(r, &r->kept, true, false);
+    n += wane__settle_all(r, r, &r->kept, true, false);
     if (!wane__background_running()) /* nobody else will */
         n += poll_for_collector(r);
     wane__reap(r, true);

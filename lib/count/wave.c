@@ -112,28 +112,32 @@ static bool is_over(uint64_t wave) {
 }
 
 /* Under the lock: as far as it goes. */
-static void go_on(uint64_t wanted) {
+static enum wane__look go_on(uint64_t wanted) {
     for (;;) {
         uint64_t wave = load_relaxed(&wane__xwave), over = load_relaxed(&xover);
         if (over >= wanted)
-            return;
+            return WANE__LOOK_OVER;
         if (over == wave - 1)
             begin_cut();
-        if ((xcutting != 0 && !cut()) || !is_over(over + 1))
-            return;
+        if (xcutting != 0 && !cut())
+            return WANE__LOOK_BUSY;
+        if (!is_over(over + 1))
+            return WANE__LOOK_PENDING;
         wane__tsan_release(&xover);
         store_release(&xover, over + 1); /* [order:wave] */
     }
 }
 
-bool wane__wave_over(uint64_t wave) {
+enum wane__look wane__wave_look(uint64_t wave) {
+    enum wane__look result = WANE__LOOK_BUSY;
     if (load_relaxed(&xover) < wave && trylock()) {
-        go_on(wave);
+        result = go_on(wave);
         unlock();
     }
-    bool over = load_acquire(&xover) >= wave; /* [order:wave] */
+    if (load_acquire(&xover) >= wave) /* [order:wave] */
+        result = WANE__LOOK_OVER;
     wane__tsan_acquire(&xover);
-    return over;
+    return result;
 }
 
 uint64_t wane__wave_limit(const struct wane__queue *q, uint64_t wave) {

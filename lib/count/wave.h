@@ -41,8 +41,10 @@ uint64_t wane__wave_now(void);
  */
 void wane__wave_followers(uint64_t ret[2]);
 
-/* Whether that wave is over; cuts, if need be, and looks. Any thread; never waits. */
-bool wane__wave_over(uint64_t wave);
+/* Whether that wave is over; cuts, if need be, and looks. BUSY: another thread is at that, or at a queue. Any thread; never waits. */
+enum wane__look { WANE__LOOK_OVER, WANE__LOOK_PENDING, WANE__LOOK_BUSY };
+enum wane__look wane__wave_look(uint64_t wave);
+static inline bool wane__wave_over(uint64_t wave) { return wane__wave_look(wave) == WANE__LOOK_OVER; }
 
 /* The oldest wave that is not over: what a flush works for. */
 uint64_t wane__wave_oldest(void);

@@ -90,7 +90,7 @@ bool wane__settle_finalizers(struct wane__collection *c) {
         return false;
     while (wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, UINT64_MAX, true, NULL) > 0) {
     }
-    wane__settle_all(r, &r->kept, true, true);
+    wane__settle_all(r, r, &r->kept, true, true);
     return true;
 }
 

@@ -267,7 +267,7 @@ int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret
         ret->collected += f.collected;
         ret->uncollectable += f.uncollectable;
         ret->candidates += f.candidates;
-        wane__settle_all(r, &r->kept, true, true); /* what those held may be garbage after this */
+        wane__settle_all(r, r, &r->kept, true, true); /* what those held may be garbage after this */
     } while (f.collected > 0 && !f.aborted && what.generation == WANE__OLDEST &&
              (++passes < PASSES_MAX || births == tracked_births()));
     wane__tally(xstats[what.generation].collections, 1);

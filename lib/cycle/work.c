@@ -38,7 +38,7 @@ static uint64_t silent_limit(uint64_t *seen, uint64_t limit, bool alive) {
 static bool settle_own(struct wane__record *r) {
     bool did = false;
     uint64_t begin = wane__now();
-    for (unsigned i = 1; wane__settle_all(r, &r->kept, true, true) > 0; i++) {
+    for (unsigned i = 1; wane__settle_all(r, r, &r->kept, true, true) > 0; i++) {
         did = true;
         if (i % 16 == 0 && wane__now() - begin > SPAN_NS)
             break;
@@ -57,13 +57,13 @@ static bool work_for(struct wane__record *r, struct wane__record *from, bool may
         did = true;
     if (!may_settle)
         return did;
-    if (wane__settle_all(r, &from->handed, true, true) > 0)
+    if (wane__settle_all(r, from, &from->handed, true, true) > 0)
         did = true;
     if (from == r)
         return settle_own(r) || did;
     uint64_t tail = load_acquire(&from->kept.xtail);
     limit = silent_limit(&from->seen_kept, tail, alive);
-    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, &from->kept, limit, true, true, NULL) > 0)
+    while (load_relaxed(&from->kept.xhead) < limit && wane__settle(r, from, &from->kept, limit, true, true, NULL) > 0)
         did = true;
     return did;
 }
@@ -101,18 +101,18 @@ bool wane__work(struct wane__record *r) {
 }
 
 /* At most one batch of a queue. */
-static bool batch_of(struct wane__record *r, struct wane__queue *q, struct wane__limit *limit) {
+static bool batch_of(struct wane__record *r, struct wane__record *from, struct wane__queue *q, struct wane__limit *limit) {
     uint64_t tail = load_acquire(&q->xtail);
-    return load_relaxed(&q->xhead) < tail && wane__settle(r, q, tail, true, false, limit) > 0;
+    return load_relaxed(&q->xhead) < tail && wane__settle(r, from, q, tail, true, false, limit) > 0;
 }
 
 /* A little of each kind of what waits in a record. */
 static bool some_for(struct wane__record *r, struct wane__record *from, bool may_settle, struct wane__limit *limit) {
     bool did = wane__deferred_ready(from) > 0 && wane__apply_deferred(r, from, UINT64_MAX, true, limit) > 0;
     if (may_settle && !wane__is_over(r, limit))
-        did |= batch_of(r, &from->handed, limit);
+        did |= batch_of(r, from, &from->handed, limit);
     if (may_settle && !wane__is_over(r, limit))
-        did |= batch_of(r, &from->kept, limit);
+        did |= batch_of(r, from, &from->kept, limit);
     if (load_relaxed(&from->xleft_n) > 0 && !wane__is_over(r, limit))
         did |= reap_left(r, from, limit);
     return did;

@@ -29,8 +29,9 @@ static inline void give_up_one(struct wane__record *r, struct wane__header *h, b
         wane__let_go(r, h, may_call, operation);
 }
 
-/* Gives up the units of r's batch, wave by wave, destroys what dies of each, and ends the batch. */
-static void give_up(struct wane__record *r, size_t n, bool may_call, struct wane__limit *limit, const char *operation) {
+/* Gives up the units of r's batch, which are of `from`, wave by wave, destroys what dies of each, and ends the batch. */
+static void give_up(struct wane__record *r, struct wane__record *from, size_t n, bool may_call, struct wane__limit *limit,
+                    const char *operation) {
     bool inside = r->applies_inside;
     uint8_t wave = r->wave;
     size_t at = 0, split = load_relaxed(&r->xbatch_split);
@@ -45,7 +46,7 @@ static void give_up(struct wane__record *r, size_t n, bool may_call, struct wane
             if (h != NULL)
                 give_up_one(r, h, may_call && !wane__is_over(r, limit), operation);
         }
-        wane__reap_within(r, may_call, limit, r);
+        wane__reap_within(r, may_call, limit, from);
     }
     r->wave = wave;
     r->applies_inside = inside;
@@ -56,7 +57,7 @@ size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, u
                             struct wane__limit *within) {
     size_t n = wane__batch_deferred(r, from, limit);
     if (n > 0)
-        give_up(r, n, may_call, within, "a deferred decrement");
+        give_up(r, from, n, may_call, within, "a deferred decrement");
     return n;
 }
 
@@ -177,20 +178,21 @@ static void revoke_batch(struct wane__record *r, size_t n, bool may_wait) {
     wane__guard_leave();
 }
 
-size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait,
-                    struct wane__limit *within) {
+size_t wane__settle(struct wane__record *r, struct wane__record *from, struct wane__queue *q, uint64_t limit, bool may_call,
+                    bool may_wait, struct wane__limit *within) {
     size_t n = wane__batch_kept(r, q, limit);
     if (n > 0) {
         revoke_batch(r, n, may_wait);
-        give_up(r, n, may_call, within, "wane_release");
+        give_up(r, from, n, may_call, within, "wane_release");
     }
     return n;
 }
 
-size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait) {
+size_t wane__settle_all(struct wane__record *r, struct wane__record *from, struct wane__queue *q, bool may_call,
+                        bool may_wait) {
     uint64_t limit = load_acquire(&q->xtail);
     size_t n = 0, batch;
-    while (load_acquire(&q->xhead) < limit && (batch = wane__settle(r, q, limit, may_call, may_wait, NULL)) > 0)
+    while (load_acquire(&q->xhead) < limit && (batch = wane__settle(r, from, q, limit, may_call, may_wait, NULL)) > 0)
         n += batch;
     return n;
 }

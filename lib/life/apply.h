@@ -17,14 +17,15 @@ size_t wane__apply_deferred(struct wane__record *r, struct wane__record *from, u
                             struct wane__limit *within);
 
 /*
- * Settles one batch of units of q, a record's `kept` or `handed`, below position `limit`, by revocation. Where the owner is in the
+ * Settles one batch of units of q, which is `kept` or `handed` of `from`, below position `limit`, by revocation. Where the owner is in the
  * middle of counting, may_wait waits for it (a few instructions, or its time slice); without, the unit is kept again.
  */
-size_t wane__settle(struct wane__record *r, struct wane__queue *q, uint64_t limit, bool may_call, bool may_wait,
-                    struct wane__limit *within);
+size_t wane__settle(struct wane__record *r, struct wane__record *from, struct wane__queue *q, uint64_t limit, bool may_call,
+                    bool may_wait, struct wane__limit *within);
 
 /* All that q holds now, batch by batch, as far as nobody else takes it. Returns how many. */
-size_t wane__settle_all(struct wane__record *r, struct wane__queue *q, bool may_call, bool may_wait);
+size_t wane__settle_all(struct wane__record *r, struct wane__record *from, struct wane__queue *q, bool may_call,
+                        bool may_wait);
 
 /*
  * Runs deferred functions that are due now, within a limit (NULL: all). Returns how many, or 1 when all of the time went into

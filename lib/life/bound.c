@@ -49,6 +49,20 @@ static bool over_bound(struct wane__record *r) {
     return over;
 }
 
+/*
+ * What r left itself, where there is no thread for it. Where user code may not run, what has a callback comes back: a few are tried,
+ * and it is no progress.
+ */
+static bool reap_own(struct wane__record *r, bool may_call, struct wane__limit *limit) {
+    uint64_t before = load_relaxed(&r->xleft_n);
+    if (likely(before == 0) || load_relaxed(&wane__xasleep) != WANE__UNSTARTED)
+        return false;
+    struct wane__limit few = wane__at_most(APPLY_EVERY);
+    for (unsigned parity = 0; parity < 2; parity++)
+        wane__reap_left(r, r, parity, may_call, may_call ? limit : &few);
+    return load_relaxed(&r->xleft_n) < before;
+}
+
 /* A step of help: no more than a batch of each kind. False: there was nothing to do. */
 static bool help(struct wane__record *r, bool may_call, uint64_t deadline) {
     struct wane__limit limit = wane__until(r, deadline);
@@ -56,11 +70,8 @@ static bool help(struct wane__record *r, bool may_call, uint64_t deadline) {
     wane__grace_step();
     bool did = wane__deferred_ready(r) > 0 && wane__apply_deferred(r, r, UINT64_MAX, may_call, &limit) > 0;
     uint64_t tail = load_relaxed(&r->kept.xtail);
-    did |= load_relaxed(&r->kept.xhead) < tail && wane__settle(r, &r->kept, tail, may_call, false, &limit) > 0;
-    if (load_relaxed(&wane__xasleep) == WANE__UNSTARTED && load_relaxed(&r->xleft_n) > 0) { /* to nobody */
-        did |= wane__reap_left(r, r, 0, may_call, &limit) > 0;
-        did |= wane__reap_left(r, r, 1, may_call, &limit) > 0;
-    }
+    did |= load_relaxed(&r->kept.xhead) < tail && wane__settle(r, r, &r->kept, tail, may_call, false, &limit) > 0;
+    did |= reap_own(r, may_call, &limit);
     return did;
 }
 
@@ -129,7 +140,7 @@ static void settle_full(struct wane__record *r, bool may_call) {
     bool full = tail - load_relaxed(&r->kept.xhead) >= SETTLE_FROM || wane__queue_bytes(&r->kept) >= SETTLE_BYTES;
     if (full) {
         struct wane__limit limit = wane__at_most(DEATHS_A_CALL);
-        wane__settle(r, &r->kept, tail, may_call, false, &limit);
+        wane__settle(r, r, &r->kept, tail, may_call, false, &limit);
     }
     /* What could not be settled is kept again, and moved the tail. Each try costs a barrier: others settle it too. */
     bool failed = wane__queue_length(&r->kept) >= SETTLE_FROM;

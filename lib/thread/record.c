@@ -81,8 +81,8 @@ uint64_t wane__xwave = 1;
 
 /* Nobody has the record yet. Consumers do not look at a queue that holds nothing: only a cut may have the lock. */
 static void begin_in_wave(struct wane__queue *q) {
-    while (!wane__queue_trylock(q)) {
-    }
+    while (!wane__queue_trylock(q))
+        wane__pause_briefly(); /* and no spinning, which a cutter of low priority might never come out of */
     if (load_relaxed(&q->xcut_wave) == 0)
         store_relaxed(&q->xcut_wave, load_seq_cst(&wane__xwave) - 1); /* [order:wave] */
     wane__queue_unlock(q);

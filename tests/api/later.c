@@ -375,3 +375,28 @@ TEST(many_threads) {
     }
     wane_slot_clear(&shared_place);
 }
+
+// What a thread has left to others, and could not destroy where it is, is no help towards its byte bound: it does not turn
+// it over for as long as it may be held up.
+
+static void clear_in_guards(void *unused) {
+    (void)unused;
+    CHECK_EQ_INT(wane_option_set("collector_thread", 0), 0);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", 65536), 0);
+    for (int i = 0; i < 5000; i++) {
+        wane_release_later(list_new(1, &part_type));
+    }
+    uint64_t stalls = api_stats().stalls;
+    size_t dead = atomic_load(&parts_dead);
+    wane_guard_enter();
+    for (int i = 0; i < 5000; i++) {
+        wane_slot_give(&shared_place, list_new(1, &part_type));
+    }
+    CHECK_EQ_UINT(api_stats().stalls, stalls);
+    CHECK_EQ_UINT(atomic_load(&parts_dead), dead);
+    wane_guard_leave();
+    wane_slot_clear(&shared_place);
+    test_teardown();
+}
+
+TEST(what_may_not_die_here_is_no_help) { check_in_child(clear_in_guards, NULL); }

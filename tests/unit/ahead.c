@@ -334,7 +334,7 @@ static size_t batches_of(size_t length) {
     CHECK_EQ_UINT(wane__queue_length(&r->kept), 1);
     size_t batches = 0;
     while (wane__queue_length(&r->kept) > 0) {
-        CHECK(wane__settle(r, &r->kept, UINT64_MAX, true, true, NULL) > 0);
+        CHECK(wane__settle(r, r, &r->kept, UINT64_MAX, true, true, NULL) > 0);
         batches++;
     }
     CHECK_EQ_UINT(stats().live_objects, 0);
@@ -387,7 +387,7 @@ static void beside_a_slow_owner(bool patient) {
     CHECK_EQ_INT(pthread_create(&owner, NULL, count_slowly, NULL), 0);
     pthread_barrier_wait(&slow.step);
     wane_release(slow.head);
-    CHECK_EQ_UINT(wane__settle(r, &r->kept, UINT64_MAX, true, patient, NULL), 1);
+    CHECK_EQ_UINT(wane__settle(r, r, &r->kept, UINT64_MAX, true, patient, NULL), 1);
     if (!patient) {
         CHECK_EQ_UINT(wane__queue_length(&r->kept), 1); /* kept again */
         CHECK(!merged(slow.head) && !merged(slow.second));
@@ -449,7 +449,7 @@ TEST(beside_an_owner_that_counts) {
         void *head = load_acquire(&xhead);
         if (head != NULL) {
             wane_release(head);
-            (void)wane__settle_all(r, &r->kept, true, true);
+            (void)wane__settle_all(r, r, &r->kept, true, true);
             store_release(&xhead, NULL);
         } else if (over) {
             break;
