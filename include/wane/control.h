@@ -59,7 +59,7 @@ typedef struct wane_stats {
     size_t live_bytes;         /* their blocks, headers and rounding included */
     size_t heap_bytes;         /* from the system and not given back */
     size_t deferred_pending;   /* units and functions that wait: for a grace period, for settling, for the collector */
-    size_t deferred_bytes;     /* what the objects that wait take */
+    size_t deferred_bytes;     /* what the objects that wait take, and the dead whose memory may not be handed out yet */
     uint64_t epochs;           /* grace periods that ended */
     uint64_t merges;           /* objects whose owner's count was added to the shared one */
     uint64_t revocations;      /* those of them that were done without the owner */

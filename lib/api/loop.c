@@ -55,7 +55,7 @@ static enum readiness work_readiness(void) {
     }
     if (wane__dead_waiting() > 0 || wane__calls_due())
         return READY;
-    return all == NOTHING && (wane__calls_waiting() > 0 || wane__blocks_waiting()) ? WAITING : all;
+    return all == NOTHING && (wane__calls_waiting() > 0 || wane__blocks_bytes() > 0) ? WAITING : all;
 }
 
 struct outlook {

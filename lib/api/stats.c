@@ -59,7 +59,7 @@ static void sum_up(wane_stats *s) {
     s->births = sums.births;
     s->deaths = sums.deaths;
     s->deferred_pending += wane__dead_waiting() + wane__calls_waiting() + wane__parked();
-    s->deferred_bytes += wane__dead_bytes() + wane__parked_bytes();
+    s->deferred_bytes += wane__dead_bytes() + wane__blocks_bytes() + wane__parked_bytes();
     s->epochs = wane__grace_ended();
     s->cycles_collected = wane__cycles_collected();
     s->oldest_guard_ns = wane__oldest_guard();

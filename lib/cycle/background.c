@@ -66,7 +66,7 @@ static bool queues_hold_anything(void) {
         if (wane__units_waiting(r) > 0)
             return true;
     }
-    return wane__dead_waiting() > 0 || wane__parked() > 0 || wane__calls_waiting() > 0 || wane__blocks_waiting() || wane__heap_retired();
+    return wane__dead_waiting() > 0 || wane__parked() > 0 || wane__calls_waiting() > 0 || wane__blocks_bytes() > 0 || wane__heap_retired();
 }
 
 static bool anything_to_do(void) {
@@ -97,7 +97,7 @@ static bool little_happens(void) {
 }
 
 static bool little_waits(void) {
-    uint64_t units = wane__dead_waiting() + wane__calls_waiting(), bytes = wane__dead_bytes();
+    uint64_t units = wane__dead_waiting() + wane__calls_waiting(), bytes = wane__dead_bytes() + wane__blocks_bytes();
     WANE__EACH_RECORD(r) {
         units += wane__units_waiting(r);
         bytes += wane__bytes_waiting(r);

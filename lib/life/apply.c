@@ -230,11 +230,23 @@ size_t wane__run_due(struct wane__record *r, struct wane__limit *limit) {
     return n;
 }
 
-void wane__free_due(struct wane__record *r) {
-    for (struct wane__header *h = wane__blocks_take_due(), *next; h != NULL; h = next) {
+static size_t free_due_of(struct wane__record *r, struct wane__blocks *from) {
+    uint64_t bytes = 0;
+    size_t n = 0;
+    for (struct wane__header *h = wane__dead_take(&from->due), *next; h != NULL; h = next, n++) {
         next = wane__dead_next(h);
         wane__tsan_acquire(h);
+        bytes += wane__heap_block_size(h);
         wane__free_block(r, h);
     }
+    if (n > 0)
+        sub_relaxed(&from->xbytes, bytes);
+    return n;
+}
+
+size_t wane__free_due(struct wane__record *r) {
+    size_t n = 0;
+    WANE__EACH_RECORD(from) n += free_due_of(r, &from->blocks);
     wane__record_send_gathered(r);
+    return n;
 }

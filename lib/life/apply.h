@@ -33,7 +33,7 @@ size_t wane__settle_all(struct wane__record *r, struct wane__record *from, struc
  */
 size_t wane__run_due(struct wane__record *r, struct wane__limit *limit);
 /* Frees blocks that are due. */
-void wane__free_due(struct wane__record *r);
+size_t wane__free_due(struct wane__record *r);
 
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
 void wane__defer(struct wane__record *r, struct wane__header *h);

@@ -29,9 +29,10 @@
 #define NAP_NS 50000
 #define HOLD_PART 4 /* of stall_limit_us, each time a thread has made so much: often and briefly */
 
-/* What this thread deferred, and what it left to others. What is parked is everybody's. */
+/* What this thread deferred, what it left to others, and what it ended but may not be handed out. What is parked is everybody's. */
 static uint64_t charged(const struct wane__record *r) {
-    return wane__bytes_waiting(r) + load_relaxed(&r->xleft_bytes) + wane__parked_bytes();
+    return wane__bytes_waiting(r) + load_relaxed(&r->xleft_bytes) + load_relaxed(&r->blocks.xbytes) +
+           wane__parked_bytes();
 }
 
 /*
@@ -72,6 +73,8 @@ static bool help(struct wane__record *r, bool may_call, uint64_t deadline) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
     did |= load_relaxed(&r->kept.xhead) < tail && wane__settle(r, r, &r->kept, tail, may_call, false, &limit) > 0;
     did |= reap_own(r, may_call, &limit);
+    if (load_relaxed(&r->blocks.xbytes) > 0)
+        did |= wane__free_due(r) > 0;
     return did;
 }
 

@@ -227,7 +227,7 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
     /* LIVE is gone: nobody else writes the word but in vain. */
     store_release(&h->shared, w | WANE__FREED); /* [order:forget] */
     if (wane__word_has(w, WANE__WEAKREFD)) {
-        wane__blocks_add(h); /* an upgrade may be looking at the word: no stranger may be born there yet */
+        wane__blocks_add(r, h); /* an upgrade may be looking at the word: no stranger may be born there yet */
         wane__wake();
         return;
     }

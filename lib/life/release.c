@@ -17,7 +17,7 @@ static void release(struct wane__header *h, const char *operation) {
     wane__release(r, h, true, operation);
     if (unlikely(load_relaxed(&r->kept.xtail) != kept))
         wane__kept(r, true);
-    else if (unlikely(load_relaxed(&r->handed.xtail) != handed))
+    else if (unlikely(load_relaxed(&r->handed.xtail) != handed || load_relaxed(&r->blocks.xbytes) > 0))
         wane__left(r);
 }
 

@@ -26,16 +26,13 @@ static bool waiting;
 static uint64_t target;
 static struct wane__link *noted_calls;
 static bool ripe; /* noted_calls are safe, and wait for those before them to be taken */
-static struct wane__header *noted_blocks;
 static uint64_t reap_at, reap_pause; /* when those that hold the period up are looked after: 0, not yet known */
 
 static uint64_t xbegun, xended;
 static bool xwanted; /* by somebody who has nothing in a queue */
 static uint64_t xoldest_guard;
-static bool xblocks_noted; /* noted_blocks is not empty */
 static struct wane__stack new_calls;
 static struct wane__link *xdue_calls; /* written under the lock */
-static struct wane__dead_stack new_blocks, due_blocks;
 static uint64_t xcalls_added, xcalls_done;
 
 /*
@@ -57,10 +54,10 @@ static void unlock(void) { store_release(&xlock, 0u); /* [order:consumer] */ }
 static bool anything_waits(void) {
     if (load_relaxed(&xwanted))
         return true;
-    if ((load_relaxed(&new_calls.xtop) != NULL && noted_calls == NULL) || load_relaxed(&new_blocks.xtop) != NULL)
+    if ((load_relaxed(&new_calls.xtop) != NULL && noted_calls == NULL))
         return true;
     WANE__EACH_RECORD(r) {
-        if (load_relaxed(&r->deferred.xtail) != load_relaxed(&r->deferred.xsafe))
+        if (load_relaxed(&r->deferred.xtail) != load_relaxed(&r->deferred.xsafe) || load_relaxed(&r->blocks.added.xtop) != NULL)
             return true;
     }
     return false;
@@ -73,8 +70,7 @@ static void begin(void) {
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
     if (noted_calls == NULL) /* else they are ripe, and new ones wait for the next period after they are due */
         noted_calls = wane__stack_take(&new_calls);
-    noted_blocks = wane__dead_take(&new_blocks);
-    store_relaxed(&xblocks_noted, noted_blocks != NULL);
+    WANE__EACH_RECORD(from) from->blocks.noted = wane__dead_take(&from->blocks.added);
     reap_at = 0;
     target = (__atomic_add_fetch(&wane__epoch, 1, __ATOMIC_ACQ_REL)) & ~WANE__EPOCH_FENCES; /* [order:guard] */
     wane__heavy();
@@ -175,14 +171,13 @@ static void calls_ripen(void) {
     calls_become_due();
 }
 
-static void blocks_become_due(void) {
-    if (noted_blocks == NULL)
+static void blocks_become_due(struct wane__blocks *blocks) {
+    if (blocks->noted == NULL)
         return;
-    for (struct wane__header *h = noted_blocks; h != NULL; h = wane__dead_next(h))
+    for (struct wane__header *h = blocks->noted; h != NULL; h = wane__dead_next(h))
         wane__tsan_release(h);
-    wane__dead_push_list(&due_blocks, noted_blocks);
-    noted_blocks = NULL;
-    store_relaxed(&xblocks_noted, false);
+    wane__dead_push_list(&blocks->due, blocks->noted);
+    blocks->noted = NULL;
 }
 
 static void end(void) {
@@ -194,9 +189,9 @@ static void end(void) {
     WANE__EACH_RECORD(r) {
         wane__tsan_release(&r->deferred.xsafe);
         store_release(&r->deferred.xsafe, r->deferred.noted); /* [order:safe] */
+        blocks_become_due(&r->blocks);
     }
     calls_ripen();
-    blocks_become_due();
     waiting = false;
     store_release(&xended, load_relaxed(&xbegun)); /* [order:safe] */
 }
@@ -408,16 +403,33 @@ static void calls_fork_child(uint32_t self) {
     xcalls_done = xcalls_added - left - (mine ? 1 : 0);
 }
 
-void wane__blocks_add(struct wane__header *h) {
+/* The bytes first: who takes the block subtracts them. */
+void wane__blocks_add(struct wane__record *r, struct wane__header *h) {
+    add_relaxed(&r->blocks.xbytes, (uint64_t)wane__heap_block_size(h));
     wane__tsan_release(h);
-    wane__dead_push(&new_blocks, h);
+    wane__dead_push(&r->blocks.added, h);
 }
 
-bool wane__blocks_waiting(void) {
-    return load_acquire(&new_blocks.xtop) != NULL || load_acquire(&due_blocks.xtop) != NULL || load_relaxed(&xblocks_noted);
+uint64_t wane__blocks_bytes(void) {
+    uint64_t bytes = 0;
+    WANE__EACH_RECORD(r) bytes += load_relaxed(&r->blocks.xbytes);
+    return bytes;
 }
 
-struct wane__header *wane__blocks_take_due(void) { return wane__dead_take(&due_blocks); }
+static uint64_t weigh(const struct wane__header *list) {
+    uint64_t bytes = 0;
+    for (; list != NULL; list = wane__dead_next(list))
+        bytes += wane__heap_block_size(list);
+    return bytes;
+}
+
+/* A vanished thread may have been between the bytes and the push, or have taken what is due. */
+static void blocks_fork_child(void) {
+    WANE__EACH_RECORD(r) {
+        struct wane__blocks *b = &r->blocks;
+        b->xbytes = weigh(b->added.xtop) + weigh(b->noted) + weigh(b->due.xtop);
+    }
+}
 
 void wane__grace_fork_prepare(void) {
     while (!trylock())
@@ -428,5 +440,6 @@ void wane__grace_fork_parent(void) { unlock(); }
 
 void wane__grace_fork_child(uint32_t self) {
     calls_fork_child(self);
+    blocks_fork_child();
     unlock();
 }

@@ -68,10 +68,9 @@ uint64_t wane__calls_run(void);
 /* Sets *xcut to twice the number added, plus bit, while nobody takes those that are due. False: somebody does. */
 bool wane__calls_cut(uint64_t *xcut, unsigned bit);
 
-/* Blocks: added by any thread, to be freed when taken. */
-void wane__blocks_add(struct wane__header *h); /* the caller wakes the collector thread */
-bool wane__blocks_waiting(void);
-struct wane__header *wane__blocks_take_due(void); /* a list, heap/dead.h */
+/* Blocks: added by the thread of r, to be freed by any when they are due (life/apply.h). The caller wakes the collector thread. */
+void wane__blocks_add(struct wane__record *r, struct wane__header *h);
+uint64_t wane__blocks_bytes(void); /* of those that are not freed */
 
 /* Age of the oldest guard that a grace period waits for, in ns; 0 when none does. */
 uint64_t wane__oldest_guard(void);

@@ -33,6 +33,16 @@ struct wane__left {
     struct wane__header *taken; /* from the stack, and not yet by whoever destroys them */
 };
 
+/*
+ * Blocks of dead objects that were weakly referenced, which a grace period keeps from being handed out (thread/grace.h): added, noted
+ * when the period that is open began, and due. They count towards the byte bound of the record whose thread destroyed the objects.
+ */
+struct wane__blocks {
+    struct wane__dead_stack added, due;
+    struct wane__header *noted; /* guarded by the grace period's lock */
+    uint64_t xbytes;            /* of all of them, and of those that are being freed */
+};
+
 /* Of objects: how many, and their bytes. */
 struct wane__sum {
     uint64_t xn;
@@ -81,6 +91,7 @@ struct wane__record {
     /* by any thread */
     struct wane__left left[2];
     uint64_t xleft_n, xleft_bytes; /* of both */
+    struct wane__blocks blocks;
     uint32_t xstate;
     uint32_t xknows_fences; /* its marks are followed by fences, if they have to be */
 

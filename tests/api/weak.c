@@ -253,3 +253,67 @@ TEST(upgrades_race_with_the_last_release) {
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + ROUNDS);
 }
+
+// The memory of dead objects that were weakly referenced may be handed out after a grace period. Until then it is in the figures and in
+// the bound: who makes and drops such objects helps and waits as for any that it defers.
+struct weakly {
+    char filling[8000];
+};
+static wane_type weakly_type = {.name = "weakly", .size = sizeof(struct weakly)};
+
+static void drop_weakly_referenced(void) {
+    void *obj = wane_new(&weakly_type);
+    CHECK(obj != NULL);
+    wane_weak *w = wane_weak_new(obj, NULL, NULL);
+    CHECK(w != NULL);
+    wane_release(obj);
+    wane_release(w);
+}
+
+static pthread_barrier_t in_guard, leave_guard;
+
+static void *be_in_a_guard(void *unused) {
+    wane_guard_enter();
+    pthread_barrier_wait(&in_guard);
+    pthread_barrier_wait(&leave_guard);
+    wane_guard_leave();
+    return unused;
+}
+
+TEST(blocks_of_the_weakly_referenced_count) {
+    enum { N = 100 };
+    int64_t before;
+    CHECK_EQ_INT(wane_option_get("deferred_bytes", &before), 0);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", 65536), 0);
+    CHECK_EQ_INT(pthread_barrier_init(&in_guard, NULL, 2), 0);
+    CHECK_EQ_INT(pthread_barrier_init(&leave_guard, NULL, 2), 0);
+    pthread_t reader = api_thread(be_in_a_guard, NULL);
+    pthread_barrier_wait(&in_guard);
+    uint64_t overruns = api_stats().overruns;
+    for (int i = 0; i < N; i++)
+        drop_weakly_referenced();
+    wane_stats s = api_stats();
+    CHECK(s.deferred_bytes >= N * sizeof(struct weakly)); // the guard keeps all of them
+    CHECK(s.overruns > overruns);
+    pthread_barrier_wait(&leave_guard);
+    api_join(reader);
+    CHECK_EQ_INT(pthread_barrier_destroy(&in_guard), 0);
+    CHECK_EQ_INT(pthread_barrier_destroy(&leave_guard), 0);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", before), 0);
+}
+
+// Where nobody is in a guard the bound is kept: a thread that may wait long enough is never over it.
+TEST(blocks_of_the_weakly_referenced_stay_within_the_bound) {
+    enum { N = 3000, BOUND = 1 << 20 };
+    int64_t bound, stall;
+    CHECK_EQ_INT(wane_option_get("deferred_bytes", &bound), 0);
+    CHECK_EQ_INT(wane_option_get("stall_limit_us", &stall), 0);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", BOUND), 0);
+    CHECK_EQ_INT(wane_option_set("stall_limit_us", 10000000), 0);
+    for (int i = 0; i < N; i++) {
+        drop_weakly_referenced();
+        CHECK(api_stats().deferred_bytes <= BOUND + 2 * sizeof(struct weakly));
+    }
+    CHECK_EQ_INT(wane_option_set("stall_limit_us", stall), 0);
+    CHECK_EQ_INT(wane_option_set("deferred_bytes", bound), 0);
+}

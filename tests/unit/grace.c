@@ -340,28 +340,29 @@ TEST(calls_wait_for_those_before) {
 
 TEST(blocks) {
     struct wane__header *h[2] = {object_new(&leaf_type), object_new(&leaf_type)}, alive = *h[0];
+    struct wane__record *r = wane__record_self();
+    size_t size = wane__heap_block_size(h[0]);
     struct worker w;
     worker_start(&w);
     end_all();
-    CHECK(!wane__blocks_waiting());
+    CHECK_EQ_UINT(wane__blocks_bytes(), 0);
     worker_run(&w, guard_enter, NULL);
-    wane__blocks_add(h[0]);
-    CHECK(wane__blocks_waiting());
+    wane__blocks_add(r, h[0]);
+    CHECK_EQ_UINT(wane__blocks_bytes(), size);
     CHECK_EQ_INT(wane__grace_step(), WANE__GRACE_WAITING);
-    CHECK(wane__blocks_waiting());
-    wane__blocks_add(h[1]);
-    CHECK_EQ_PTR(wane__blocks_take_due(), NULL);
+    wane__blocks_add(r, h[1]);
+    CHECK_EQ_UINT(wane__blocks_bytes(), 2 * size);
+    CHECK_EQ_PTR(wane__dead_take(&r->blocks.due), NULL);
     worker_run(&w, guard_leave, NULL);
     (void)wane__grace_step();
-    struct wane__header *due = wane__blocks_take_due();
+    struct wane__header *due = wane__dead_take(&r->blocks.due);
     CHECK_EQ_PTR(due, h[0]);
     CHECK_EQ_PTR(wane__dead_next(due), NULL);
-    CHECK(wane__blocks_waiting());
     end_all();
-    due = wane__blocks_take_due();
+    due = wane__dead_take(&r->blocks.due);
     CHECK_EQ_PTR(due, h[1]);
     CHECK_EQ_PTR(wane__dead_next(due), NULL);
-    CHECK(!wane__blocks_waiting());
+    sub_relaxed(&r->blocks.xbytes, 2 * size);
     worker_stop(&w);
     for (unsigned i = 0; i < 2; i++) {
         *h[i] = alive;
