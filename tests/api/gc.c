@@ -38,6 +38,44 @@ static size_t collections(void) {
     return s[0].collections + s[1].collections + s[2].collections;
 }
 
+struct dead {
+    size_t before, n;
+};
+static bool all_collected(void *arg) {
+    const struct dead *d = arg;
+    return api_stats().cycles_collected >= d->before + d->n;
+}
+
+// The library's thread sleeps until the first thing that becomes due: memory that is kept for trim_delay_ms puts off no candidates.
+TEST(age_comes_before_a_longer_trim_delay) {
+    int64_t delay = 0, age = set_age(100);
+    CHECK_EQ_INT(wane_option_get("trim_delay_ms", &delay), 0);
+    CHECK_EQ_INT(wane_option_set("trim_delay_ms", 1000000), 0);
+    CHECK_EQ_INT(wane_flush(), 0);
+    wane_gc_enable();
+    enum { EMPTY = 20000, WAKES = 10 };
+    void **objects = malloc(EMPTY * sizeof *objects);
+    CHECK(objects != NULL);
+    for (size_t i = 0; i < EMPTY; i++)
+        objects[i] = node_new(i);
+    for (size_t i = 0; i < EMPTY; i++)
+        wane_release(objects[i]); // empty pages, to be given back some time
+    free(objects);
+    for (int i = 0; i < WAKES; i++) { // threads that ended unseen are looked for first, ever more rarely
+        wane_slot place = {NULL};
+        wane_slot_give(&place, node_new(0));
+        wane_slot_clear(&place);
+        test_sleep_ns(60000000);
+    }
+    struct dead d = {.before = api_stats().cycles_collected, .n = 200};
+    drop_pairs(d.n / 2);
+    for (uint64_t end = test_now_ns() + API_PATIENCE; !all_collected(&d);) // busy: an idle process is collected at once
+        CHECK_MSG(test_now_ns() < end, "the candidates wait for the trim delay");
+    CHECK_EQ_INT(wane_option_set("trim_delay_ms", delay), 0);
+    set_age(age);
+    wane_gc_disable();
+}
+
 TEST(thresholds) {
     begin();
     unsigned t[3];
