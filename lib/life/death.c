@@ -297,7 +297,7 @@ static bool is_too_much(struct wane__limit *limit, struct wane__header *h) {
 }
 
 /* What died in a callback joins the rest when it has returned. */
-static void join_later(struct wane__record *r) {
+static __attribute__((noinline)) void join_later(struct wane__record *r) {
     for (struct wane__header *h; (h = load_relaxed(&r->xlater)) != NULL;) {
         wane__dead_skip(&r->xlater);
         wane__bury(r, h);
@@ -312,7 +312,7 @@ static inline __attribute__((always_inline)) void work_off(struct wane__record *
     for (;; some--) {
         if (unlikely(r->finals_any) && may_call)
             run_finals(r, limit);
-        if (may_call)
+        if (unlikely(load_relaxed(&r->xlater) != NULL) && may_call)
             join_later(r);
         struct wane__header *h = load_relaxed(&r->xdead);
         if (h == NULL)
