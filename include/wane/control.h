@@ -23,6 +23,8 @@ WANE__BEGIN
  *   collector_thread   0/1      1             0 .. 1               whether the library may have a thread of its own
  *   membarrier         0/1      1             0 .. 1               0: fences instead of membarrier(2); before the first use only
  *   leak_report        0/1      0             0 .. 1               wane_shutdown names what is alive
+ *   quarantine_bytes   bytes    0             0 (none) .. 2^40     blocks of dead objects that are kept back, so that their
+ *                               (1 MiB in builds with full checks) misuse is found; other than 0 from the first use on, or never
  *   threshold0         objects  10000         0 (off) .. 2^31-1    net new tracked objects that start a collection
  *   threshold1         runs     10            0 (off) .. 2^31-1    collections of generation 0 before one of generation 1
  *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
@@ -75,6 +77,7 @@ typedef struct wane_stats {
     size_t external_bytes;     /* noted by wane_note_external */
     uint64_t births;           /* objects ever made, counted as in live_objects */
     uint64_t deaths;           /* objects ever freed */
+    size_t quarantined_bytes;  /* blocks of dead objects that are kept back: option quarantine_bytes */
 } wane_stats;
 
 /*

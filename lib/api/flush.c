@@ -228,6 +228,7 @@ void wane_shutdown(void) {
     wane__collect_now(r, WANE_GC_FULL, &unused);
     wane__background_stop(-1);
     flush(r, -1);
+    wane__end_quarantine(r);
     wane__report_leaks();
 }
 
@@ -237,6 +238,7 @@ size_t wane_trim(void) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         return 0;
+    wane__end_quarantine(r);
     wane__record_send_gathered(r);
     wane__heap_shed(&r->heap);
     return wane__give_back(true, &more);

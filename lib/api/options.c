@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/option.h"
 #include "cycle/generations.h"
+#include "heap/quarantine.h"
 #include "thread/wake.h"
 
 static const struct option {
@@ -51,6 +52,8 @@ int wane_option_set(const char *name, int64_t value) {
     if (value < o->least || value > o->greatest)
         return -EINVAL;
     if (o->value == &wane__options.xmembarrier && wane__started() && value != load_relaxed(o->value))
+        return -EBUSY;
+    if (o->value == &wane__options.xquarantine_bytes && wane__started() && value != 0 && !wane__quarantine_on())
         return -EBUSY;
     store_relaxed(o->value, value);
     if (is_threshold(o)) {

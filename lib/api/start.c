@@ -15,6 +15,7 @@
 #include "cycle/background.h"
 #include "cycle/collect.h"
 #include "cycle/generations.h"
+#include "heap/quarantine.h"
 #include "life/apply.h"
 #include "life/left.h"
 #include "life/weak.h"
@@ -115,7 +116,10 @@ static void fork_child(void) {
 __attribute__((constructor)) static void at_fork(void) { pthread_atfork(fork_prepare, fork_parent, fork_child); }
 
 /* Before static destructors run, as far as the order of atexit allows: no callback meets a destroyed object. */
-static void park(void) { wane__background_stop(PARK_LIMIT_NS); }
+static void park(void) {
+    wane__background_stop(PARK_LIMIT_NS);
+    wane__quarantine_check();
+}
 
 void wane__start(void) {
     if (!forking)
@@ -123,6 +127,7 @@ void wane__start(void) {
     wane__options_read_environment();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
     wane__page_type_name = wane__name_of;
+    wane__quarantine_start();
     wane__heap_looks = &wane__bracket_looks;
     wane__background_init();
     atexit(park);

@@ -12,6 +12,7 @@
 #include "base/option.h"
 #include "cycle/background.h"
 #include "cycle/generations.h"
+#include "heap/quarantine.h"
 #include "life/apply.h"
 #include "life/growth.h"
 #include "thread/grace.h"
@@ -58,6 +59,7 @@ static void sum_up(wane_stats *s) {
     s->external_bytes = wane__bytes_external();
     s->births = sums.births;
     s->deaths = sums.deaths;
+    s->quarantined_bytes = wane__quarantine_bytes();
     s->deferred_pending += wane__dead_waiting() + wane__calls_waiting() + wane__parked();
     s->deferred_bytes += wane__dead_bytes() + wane__blocks_bytes() + wane__parked_bytes();
     s->epochs = wane__grace_ended();

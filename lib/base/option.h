@@ -10,6 +10,10 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/check.h"
+
+/* Builds that look for all misuse keep dead blocks back. */
+#define WANE__QUARANTINE_BYTES (WANE_CHECKS >= 2 ? 1048576 : 0)
 
 /* name, default, least, greatest */
 #define WANE__OPTIONS(X)                                        \
@@ -21,6 +25,7 @@
     X(collector_thread, 1, 0, 1)                                \
     X(membarrier, 1, 0, 1)                                      \
     X(leak_report, 0, 0, 1)                                     \
+    X(quarantine_bytes, WANE__QUARANTINE_BYTES, 0, (int64_t)1 << 40) \
     X(threshold0, 10000, 0, INT32_MAX)                          \
     X(threshold1, 10, 0, INT32_MAX)                             \
     X(threshold2, 10, 0, INT32_MAX)                             \

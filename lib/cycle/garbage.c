@@ -223,7 +223,7 @@ static bool fits(const struct chain *k, const struct wane__page *page) {
 /* Whether freeing h would be the same as freeing a block of any other thread's. */
 static bool is_remote(const struct wane__record *r, const struct wane__page *page) {
     return load_relaxed(&page->xheap) != wane__heap_key(&r->heap) && load_relaxed(&page->xstate) == WANE__PAGE_SMALL &&
-           load_relaxed(&wane__xheap_annotated) == 0;
+           load_relaxed(&wane__xheap_odd) == 0;
 }
 
 static void add_to_chain(struct chain *k, struct wane__page *page, struct wane__header *h) {

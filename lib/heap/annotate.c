@@ -21,11 +21,13 @@
 #define VALGRIND_MAKE_MEM_UNDEFINED(p, size) ((void)0)
 #endif
 
-uint32_t wane__xheap_annotated;
+uint32_t wane__xheap_annotated, wane__xheap_odd;
 
 void wane__annotate_init(void) {
-    if (__asan_poison_memory_region != NULL || __tsan_acquire != NULL || RUNNING_ON_VALGRIND)
+    if (__asan_poison_memory_region != NULL || __tsan_acquire != NULL || RUNNING_ON_VALGRIND) {
         store_relaxed(&wane__xheap_annotated, 1u);
+        store_relaxed(&wane__xheap_odd, 1u);
+    }
 }
 
 void wane__annotate_alloc(struct wane__header *h, size_t block_size) {

@@ -14,6 +14,12 @@
 
 extern uint32_t wane__xheap_annotated; /* 0 or 1 */
 
+/*
+ * 0 or 1, which is added to what pages are told about their heap: 1 makes all frees look like those into another thread's page,
+ * which are out of line. Set where there are annotations or a quarantine, before the first page is made.
+ */
+extern uint32_t wane__xheap_odd;
+
 void wane__annotate_init(void);
 
 /* The block is about to be handed out and zeroed; then it is the program's. */

@@ -12,6 +12,7 @@
 #include "heap/arena.h"
 #include "heap/large.h"
 #include "heap/orphan.h"
+#include "heap/quarantine.h"
 #include "heap/remote.h"
 #include "heap/silent.h"
 #include "heap/tend.h"
@@ -21,9 +22,11 @@ void wane__heap_fork_prepare(void) {
     wane__orphan_fork_prepare();
     wane__large_fork_prepare();
     wane__arena_fork_prepare();
+    wane__quarantine_fork_prepare();
 }
 
 void wane__heap_fork_parent(void) {
+    wane__quarantine_fork_release();
     wane__arena_fork_parent();
     wane__large_fork_release();
     wane__orphan_fork_parent();
@@ -80,6 +83,7 @@ static bool settle(struct wane__page *page, void *arg) {
 }
 
 void wane__heap_fork_child_done(struct wane__heap *own) {
+    wane__quarantine_fork_release();
     for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap))
         store_relaxed(&heap->xnotify.xtop, (struct wane__link *)NULL);
     store_relaxed(&wane__orphans.xnotify.xtop, (struct wane__link *)NULL);

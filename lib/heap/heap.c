@@ -20,6 +20,7 @@
 #include "heap/arena.h"
 #include "heap/large.h"
 #include "heap/orphan.h"
+#include "heap/quarantine.h"
 #include "heap/remote.h"
 #include "heap/silent.h"
 #include "heap/tend.h"
@@ -252,10 +253,8 @@ static void gather(struct wane__heap *heap, struct wane__page *page, struct wane
         wane__heap_send_gathered(heap);
 }
 
-void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
+void wane__heap_free_at_last(struct wane__heap *heap, struct wane__header *h) {
     struct wane__page *page = wane__page_of(h);
-    if (unlikely(load_relaxed(&wane__xheap_annotated)))
-        wane__annotate_free(page, h);
     if (load_relaxed(&page->xheap) != wane__heap_key(heap)) {
         if (load_relaxed(&page->xstate) == WANE__PAGE_LARGE) /* `cls` is on the line that the owner writes all the time */
             wane__large_free(heap, page);
@@ -266,6 +265,16 @@ void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
     wane__page_push(page, h);
     if (--page->used == page->alarm)
         wane__heap_free_alarm(heap, page);
+}
+
+void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h) {
+    if (unlikely(load_relaxed(&wane__xheap_odd))) {
+        if (load_relaxed(&wane__xheap_annotated))
+            wane__annotate_free(wane__page_of(h), h);
+        if (wane__quarantine_put(heap, h))
+            return;
+    }
+    wane__heap_free_at_last(heap, h);
 }
 
 struct wane__page *wane__heap_open_page(struct wane__heap *heap, unsigned *bin) {

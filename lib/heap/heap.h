@@ -75,6 +75,8 @@ void wane__heap_init(struct wane__heap *heap);
 struct wane__header *wane__heap_alloc_slow(struct wane__heap *heap, unsigned bin);
 void wane__heap_free_slow(struct wane__heap *heap, struct wane__header *h);
 void wane__heap_free_alarm(struct wane__heap *heap, struct wane__page *page);
+/* The same for a block that need not, or need no longer, be in quarantine. */
+void wane__heap_free_at_last(struct wane__heap *heap, struct wane__header *h);
 
 /* A block up to this size is zeroed by a loop. */
 #define WANE__HEAP_ZERO_QUICK (256 + sizeof(struct wane__header))
@@ -253,7 +255,7 @@ struct wane__page *wane__heap_open_page(struct wane__heap *heap, unsigned *bin);
 struct wane__page *wane__heap_fresh_page(unsigned bin, uintptr_t key);
 
 static inline uintptr_t wane__heap_key(const struct wane__heap *heap) {
-    return (uintptr_t)heap + load_relaxed(&wane__xheap_annotated);
+    return (uintptr_t)heap + load_relaxed(&wane__xheap_odd);
 }
 
 static inline struct wane__heap *wane__page_heap(const struct wane__page *page) {

@@ -71,8 +71,11 @@ static bool wait_for_brackets(void *arg) {
  */
 static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wane__record *r, const wane_type *t,
                                                                        size_t extra) {
-    if (errno != ENOMEM || r->head.nest > 0)
+    if (errno != ENOMEM)
         return NULL;
+    struct wane__header *h = wane__end_quarantine(r) ? allocate(r, t, extra) : NULL;
+    if (h != NULL || r->head.nest > 0)
+        return h;
     uint64_t since = wane__now();
     wane__record_send_gathered(r);
     wane__heap_shed(&r->heap);

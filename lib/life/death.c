@@ -5,6 +5,7 @@
  */
 #include "life/death.h"
 
+#include "heap/quarantine.h"
 #include "life/left.h"
 #include "life/quick.h"
 #include "life/weak.h"
@@ -30,6 +31,17 @@ static void hand_over(struct wane__record *r, struct wane__header *h) {
         wane__dead_put(&r->xlater, h);
     else
         wane__leave_dead(r, h);
+}
+
+bool wane__end_quarantine(struct wane__record *r) {
+    bool any = wane__quarantine_bytes() > 0, more = any;
+    while (more) {
+        wane__mark(&r->head);
+        more = wane__quarantine_drain(&r->heap, 0);
+        wane__unmark(&r->head);
+        wane__after_frees(r);
+    }
+    return any;
 }
 
 /* In the child of a fork. */

@@ -125,6 +125,9 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
     wane__after_frees(r);
 }
 
+/* Frees all blocks that are kept back (heap/quarantine.h). Outside brackets; waits for nothing. False: there was none. */
+bool wane__end_quarantine(struct wane__record *r);
+
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out and that is full, parks it. */
 void wane__keep(struct wane__record *r, struct wane__header *h);
 

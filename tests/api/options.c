@@ -193,6 +193,38 @@ TEST(membarrier_is_fixed_by_the_first_use) {
     CHECK_EQ_INT(wane_option_set("membarrier", 2), -EINVAL);
 }
 
+TEST(child_has_no_quarantine) {
+    if (!in_child()) {
+        SKIP("a part of another test");
+    }
+    wane_release(node_new(1));
+    CHECK_EQ_INT(wane_option_set("quarantine_bytes", 100000), -EBUSY);
+    CHECK_EQ_INT(get("quarantine_bytes"), 0);
+    CHECK_EQ_INT(wane_option_set("quarantine_bytes", 0), 0);
+    wane_release(node_new(1));
+    CHECK_EQ_UINT(api_stats().quarantined_bytes, 0);
+}
+
+TEST(child_has_a_quarantine) {
+    if (!in_child()) {
+        SKIP("a part of another test");
+    }
+    CHECK_EQ_INT(get("quarantine_bytes"), 100000);
+    wane_release(node_new(1));
+    CHECK(api_stats().quarantined_bytes > 0);
+    CHECK_EQ_INT(wane_option_set("quarantine_bytes", 0), 0);
+    CHECK_EQ_INT(wane_option_set("quarantine_bytes", 200000), 0);
+    CHECK_EQ_INT(wane_option_set("quarantine_bytes", -1), -EINVAL);
+}
+
+TEST(whether_there_is_a_quarantine_is_fixed_by_the_first_use) {
+    if (in_child()) {
+        SKIP("in a child");
+    }
+    run_again("child_has_no_quarantine", "WANE_QUARANTINE_BYTES=0");
+    run_again("child_has_a_quarantine", "WANE_QUARANTINE_BYTES=100000");
+}
+
 TEST(child_sets_before_the_first_use) {
     if (!in_child()) {
         SKIP("a part of another test");
