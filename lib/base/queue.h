@@ -57,14 +57,19 @@ static inline bool wane__queue_ready(struct wane__queue *q) { return likely(q->t
 /* Producer. False: memory is out, and so is room; nothing changed. */
 bool wane__queue_push_slow(struct wane__queue *q, uintptr_t word);
 
-static inline bool wane__queue_push(struct wane__queue *q, uintptr_t word) {
+/* The same, if there is room in the last segment. False: nothing changed. */
+static inline bool wane__queue_push_quick(struct wane__queue *q, uintptr_t word) {
     struct wane__segment *s = q->tail_segment;
     uint64_t tail = load_relaxed(&q->xtail);
     if (unlikely(tail - s->base == WANE__SEGMENT_WORDS))
-        return wane__queue_push_slow(q, word);
+        return false;
     s->words[tail - s->base] = word;
     store_release(&q->xtail, tail + 1); /* [order:queue] */
     return true;
+}
+
+static inline bool wane__queue_push(struct wane__queue *q, uintptr_t word) {
+    return likely(wane__queue_push_quick(q, word)) || wane__queue_push_slow(q, word);
 }
 
 /* Producer: whether the next push of a queue that was made cannot fail. */

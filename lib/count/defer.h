@@ -30,6 +30,15 @@ static inline bool wane__queue_unit(struct wane__queue *q, struct wane__header *
     return true;
 }
 
+/* The same where that takes no call. False: nothing happened. */
+static inline bool wane__queue_unit_quick(struct wane__queue *q, struct wane__header *h, uintptr_t tag) {
+    uint64_t size = wane__heap_block_size(h);
+    if (unlikely(!wane__queue_push_quick(q, (uintptr_t)h | tag)))
+        return false;
+    wane__tally(q->xbytes, size);
+    return true;
+}
+
 /*
  * Adds a unit to r's queue; r is the calling thread's. False: memory is out, nothing changed. Outside brackets.
  * Wakes the collector thread.

@@ -15,18 +15,43 @@
 #include "thread/mode.h"
 #include "thread/wake.h"
 
-/* One unit: as a rule a subtraction, or the death of an object that nobody else ever counted. */
-static inline void give_up_one(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {
+/*
+ * One unit: as a rule a subtraction, or the death of an object that nobody else ever counted, which may end in place. Returns
+ * whether one did.
+ */
+static inline bool give_up_one(struct wane__record *r, struct wane__header *h, bool may_call, bool in_place,
+                               const char *operation) {
     enum wane__drop result = WANE__KEPT;
     if (likely(__tsan_release == NULL)) {
         wane__mark(&r->head);
         result = wane__quick_drop(r, h, operation);
+        if (result == WANE__DIED && in_place) {
+            wane__end(r, h, may_call);
+            return true;
+        }
         if (result == WANE__DIED)
             wane__bury(r, h);
         wane__bracket_leave(&r->head);
     }
     if (result == WANE__KEPT)
         wane__let_go(r, h, may_call, operation);
+    return false;
+}
+
+/* Units of the batch, of one wave. */
+static void give_up_wave(struct wane__record *r, struct wane__record *from, size_t at, size_t end, bool may_call,
+                         struct wane__limit *limit, const char *operation) {
+    /* Who has little time looks at it now and then: what died is worked off below. */
+    bool in_place = limit == NULL || (limit->deaths != SIZE_MAX && limit->deaths > end - at);
+    size_t deaths = 0;
+    for (; at < end; at++) {
+        struct wane__header *h = wane__batch_unit(r, at);
+        if (h != NULL)
+            deaths += give_up_one(r, h, may_call && !wane__is_over(r, limit), in_place, operation);
+    }
+    if (limit != NULL)
+        limit->deaths -= deaths;
+    wane__reap_within(r, may_call, limit, from);
 }
 
 /* Gives up the units of r's batch, which are of `from`, wave by wave, destroys what dies of each, and ends the batch. */
@@ -34,19 +59,14 @@ static void give_up(struct wane__record *r, struct wane__record *from, size_t n,
                     const char *operation) {
     bool inside = r->applies_inside;
     uint8_t wave = r->wave;
-    size_t at = 0, split = load_relaxed(&r->xbatch_split);
+    size_t split = load_relaxed(&r->xbatch_split);
     r->applies_inside = r->callbacks > 0;
     for (unsigned parity = 0; parity < 2; parity++) {
-        size_t end = parity == 0 ? split : n;
+        size_t at = parity == 0 ? 0 : split, end = parity == 0 ? split : n;
         if (at == end)
             continue;
         r->wave = (uint8_t)(parity + 1);
-        for (; at < end; at++) {
-            struct wane__header *h = wane__batch_unit(r, at);
-            if (h != NULL)
-                give_up_one(r, h, may_call && !wane__is_over(r, limit), operation);
-        }
-        wane__reap_within(r, may_call, limit, from);
+        give_up_wave(r, from, at, end, may_call, limit, operation);
     }
     r->wave = wave;
     r->applies_inside = inside;

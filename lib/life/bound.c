@@ -158,6 +158,7 @@ static void apply_some(struct wane__record *r) {
 
 /* What is not to be done for each unit. The bound may have changed meanwhile, and what is parked counts for everybody. */
 static __attribute__((noinline)) void deferred_some(struct wane__record *r) {
+    wane__wake();
     uint64_t tail = load_relaxed(&r->deferred.xtail);
     if (tail % GRACE_EVERY == 0)
         push_on(r);
@@ -167,14 +168,24 @@ static __attribute__((noinline)) void deferred_some(struct wane__record *r) {
         hold_to_bound(r, false);
 }
 
+static __attribute__((noinline)) void defer_slow(struct wane__record *r, struct wane__header *h) {
+    if (unlikely(!wane__defer_unit(r, h)))
+        defer_at_last(r, h);
+    deferred_some(r);
+}
+
+/* As wane__wake, the last condition is looked at after the push; where that takes a fence, by the slow path. */
 void wane__defer(struct wane__record *r, struct wane__header *h) {
+    struct wane__queue *q = &r->deferred;
     if (load_relaxed(&h->owner) == WANE__OWNER_IMMORTAL)
         return;
-    bool queued = wane__defer_unit(r, h);
-    if (unlikely(!queued))
-        defer_at_last(r, h);
-    if (unlikely(!queued || load_relaxed(&r->deferred.xtail) % APPLY_EVERY == 0 ||
-                 load_relaxed(&r->deferred.xbytes) > r->bound_next))
+    if (unlikely(wane__fences_on() || !wane__queue_unit_quick(q, h, 0))) {
+        defer_slow(r, h);
+        return;
+    }
+    compiler_barrier();
+    if (unlikely(load_relaxed(&q->xtail) % APPLY_EVERY == 0 || load_relaxed(&q->xbytes) > r->bound_next ||
+                 load_relaxed(&wane__xasleep) != WANE__AWAKE))
         deferred_some(r);
 }
 

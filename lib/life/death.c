@@ -266,7 +266,6 @@ static inline __attribute__((always_inline)) void destroy_simple(struct wane__re
             others[others_n++] = wane__header_of(obj);
     }
     wane__count_deaths(r, t, 1, wane__heap_block_size(h));
-    store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
     /* LIVE is gone: nobody else writes the word but in vain. */
     store_release(&h->shared, w | WANE__FREED); /* [order:forget] */
     wane__heap_free(&r->heap, h);
@@ -349,15 +348,21 @@ static inline __attribute__((always_inline)) void work_off(struct wane__record *
     }
 }
 
-void wane__die(struct wane__record *r, struct wane__header *h) {
+static inline __attribute__((always_inline)) void end_or_bury(struct wane__record *r, struct wane__header *h, bool may_call) {
     uint64_t w = load_relaxed(&h->shared);
     wane_type *t = wane__type_of(w);
-    if (likely(wane__ends_simply(t, w) && load_relaxed(&r->xdead) == NULL)) {
-        destroy_simple(r, t, h, w, wane__may_call(r));
+    if (likely(wane__ends_simply(t, w))) {
+        destroy_simple(r, t, h, w, may_call);
     } else {
         wane__bury(r, h);
         wane__bracket_leave(&r->head);
     }
+}
+
+void wane__end(struct wane__record *r, struct wane__header *h, bool may_call) { end_or_bury(r, h, may_call); }
+
+void wane__die(struct wane__record *r, struct wane__header *h) {
+    end_or_bury(r, h, wane__may_call(r));
     if (unlikely(load_relaxed(&r->xdead) != NULL || load_relaxed(&r->xlater) != NULL || r->finals_any))
         wane__reap(r, true);
 }

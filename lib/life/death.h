@@ -41,7 +41,13 @@ static inline void wane__count_deaths(struct wane__record *r, const wane_type *t
 /* Destroys r's dead, and all that dies of it. */
 void wane__reap(struct wane__record *r, bool may_call);
 
-/* The same with h, just found dead, where user code may run. In r's bracket, which ends here. */
+/*
+ * h was just found dead, in r's bracket, which ends here: destroys it, if that is simple, or puts it among r's dead, as what dies
+ * of it.
+ */
+void wane__end(struct wane__record *r, struct wane__header *h, bool may_call);
+
+/* The same, and wane__reap, where user code may run. */
 void wane__die(struct wane__record *r, struct wane__header *h);
 
 /* How far a call goes: until a time, or so many deaths. It is late by what cannot be divided, a callback as a rule. */
