@@ -190,9 +190,9 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
                                    .rest = c->rest && !c->table.failed};
     struct wane__record *r = c->r;
     wane__table_free(&c->table);
-    free(c->pages);
-    free(c->list);
-    free(c->weak);
+    wane__vector_free((void **)&c->pages, &c->pages_room, sizeof *c->pages);
+    wane__vector_free((void **)&c->list, &c->list_room, sizeof *c->list);
+    wane__vector_free((void **)&c->weak, &c->weak_room, sizeof *c->weak);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
     wane__reap(r, true);
     wane__wave_collection_end();

@@ -6,22 +6,79 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Held while a list moves or all of them go: the child of a fork needs the suspects. Leaf. */
-static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
+#include "os/map.h"
+#include "thread/wake.h"
 
-void wane__table_fork_prepare(void) { pthread_mutex_lock(&moving); }
+/*
+ * Held while a list moves or a piece of the table goes: the child of a fork needs the suspects. For a short while each time: no list
+ * is copied once it is large, and what is large goes in pieces. Leaf.
+ */
+static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t xwanted; /* by a fork */
+
+void wane__table_fork_prepare(void) {
+    add_relaxed(&xwanted, 1u);
+    pthread_mutex_lock(&moving);
+    sub_relaxed(&xwanted, 1u);
+}
+
 void wane__table_fork_release(void) { pthread_mutex_unlock(&moving); }
+
+/* Between two pieces: who is awake would take the lock again before the fork does. */
+static void let_fork_in(void) {
+    pthread_mutex_unlock(&moving);
+    if (load_relaxed(&xwanted) > 0)
+        wane__pause_briefly();
+    pthread_mutex_lock(&moving);
+}
+
+/* Lists of so many bytes have mappings of their own, which grow without a copy and shrink by pieces. */
+#define MAPPED_FROM ((size_t)1 << 20)
+#define PIECE ((size_t)4 << 20)
+
+static void *resize(void *items, size_t from, size_t to) {
+    if (from >= MAPPED_FROM)
+        return wane__map_resize(items, from, to);
+    if (to < MAPPED_FROM)
+        return realloc(items, to);
+    void *mapped = wane__map_reserve(to, 1);
+    if (mapped != NULL && from > 0)
+        memcpy(mapped, items, from);
+    if (mapped != NULL)
+        free(items);
+    return mapped;
+}
 
 bool wane__vector_grow_slow(void **items, size_t *room, size_t size) {
     size_t more = *room < 512 ? 1024 : *room * 2;
     pthread_mutex_lock(&moving);
-    void *bigger = realloc(*items, more * size);
+    void *bigger = resize(*items, *room * size, more * size);
     if (bigger != NULL) {
         *items = bigger;
         *room = more;
     }
     pthread_mutex_unlock(&moving);
     return bigger != NULL;
+}
+
+/* Room is 1024 elements doubled some times, so what is left is a multiple of a piece, or less than two, and no less than one. */
+static void free_list(void **items, size_t *room, size_t size) {
+    for (; *room * size >= 2 * PIECE; let_fork_in()) {
+        *room -= PIECE / size;
+        wane__map_release((char *)*items + *room * size, PIECE);
+    }
+    if (*room * size >= MAPPED_FROM)
+        wane__map_release(*items, *room * size);
+    else
+        free(*items);
+    *items = NULL;
+    *room = 0;
+}
+
+void wane__vector_free(void **items, size_t *room, size_t size) {
+    pthread_mutex_lock(&moving);
+    free_list(items, room, size);
+    pthread_mutex_unlock(&moving);
 }
 
 /* No fork comes between a segment and its place in the list. The first is made as it grows. */
@@ -63,20 +120,32 @@ uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page) 
     return side;
 }
 
+#define PAGES_A_PIECE 64
+#define SEGMENTS_A_PIECE 16
+
 static void free_edges(struct wane__edges *edges) {
-    for (size_t i = edges->segments_n; i-- > 0;)
-        free(edges->segments[i]);
-    free(edges->segments);
+    while (edges->segments_n > 0) {
+        free(edges->segments[--edges->segments_n]);
+        if (edges->segments_n % SEGMENTS_A_PIECE == 0)
+            let_fork_in();
+    }
+    edges->first_room = edges->n = edges->end = 0;
+    free_list((void **)&edges->segments, &edges->segments_room, sizeof *edges->segments);
 }
 
+/* The child of a fork in between frees the rest. All suspects are GONE, or it undoes the collection. */
 void wane__table_free(struct wane__table *t) {
     pthread_mutex_lock(&moving);
-    for (size_t i = 0; i < t->pages_n; i++) {
-        free(swap_acq_rel(&t->pages[i]->side, NULL)); /* [order:side]; NULL: the page was given back meanwhile */
-        wane__page_forget(t->pages[i]);
+    while (t->pages_n > 0) {
+        struct wane__page *page = t->pages[--t->pages_n];
+        free(swap_acq_rel(&page->side, NULL)); /* [order:side]; NULL: the page was given back meanwhile */
+        wane__page_forget(page);
+        if (t->pages_n % PAGES_A_PIECE == 0)
+            let_fork_in();
     }
-    free(t->pages);
-    free(t->suspects);
+    t->n = 0;
+    free_list((void **)&t->pages, &t->pages_room, sizeof *t->pages);
+    free_list((void **)&t->suspects, &t->room, sizeof *t->suspects);
     free_edges(&t->edges);
     free_edges(&t->old_edges);
     memset(t, 0, sizeof *t);

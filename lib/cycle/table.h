@@ -79,6 +79,9 @@ static inline bool wane__vector_grow(void **items, size_t *room, size_t n, size_
     return likely(n < *room) || wane__vector_grow_slow(items, room, size);
 }
 
+/* Gives a list back, a piece at a time: no fork waits for long. */
+void wane__vector_free(void **items, size_t *room, size_t size);
+
 /* A page's side array, made if need be; NULL: memory is out. */
 uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page);
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * os/map.c: mmap, madvise, mincore, munmap.
+ * os/map.c: mmap, mremap, madvise, mincore, munmap.
  *
  * Reservations are MAP_NORESERVE: an arena is mostly untouched, and must not count against a limit on commitment.
  */
@@ -46,6 +46,13 @@ void *wane__map_reserve(size_t size, size_t align) {
     void *p = reserve(size, align);
     errno = saved;
     return p;
+}
+
+void *wane__map_resize(void *p, size_t from, size_t to) {
+    int saved = errno;
+    void *moved = mremap(p, from, to, MREMAP_MAYMOVE);
+    errno = saved;
+    return moved == MAP_FAILED ? NULL : moved;
 }
 
 void wane__map_release(void *p, size_t size) {

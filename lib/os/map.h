@@ -16,6 +16,9 @@ void *wane__map_reserve(size_t size, size_t align);
 
 void wane__map_release(void *p, size_t size);
 
+/* The mapping with another size, perhaps elsewhere, without a copy. NULL: there is no room, nothing changed. */
+void *wane__map_resize(void *p, size_t from, size_t to);
+
 /*
  * Zeroes the range, which is any and of our mappings, where it has memory; parts without it get none. Its bytes may be
  * nobody else's meanwhile.

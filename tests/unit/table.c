@@ -219,8 +219,10 @@ TEST(edges_beyond_32_bits) {
     CHECK_EQ_UINT(wane__table_add(&t, h, 0), 0);
     CHECK_EQ_UINT(wane__table_add(&t, h, 0), 1);
     size_t segments = (size_t)1 << (32 - WANE__SEGMENT_SHIFT);
-    t.edges.segments_room = t.edges.segments_n = segments; /* all in use */
-    CHECK((t.edges.segments = calloc(segments, sizeof *t.edges.segments)) != NULL);
+    while (t.edges.segments_room < segments)
+        CHECK(wane__vector_grow((void **)&t.edges.segments, &t.edges.segments_room, t.edges.segments_room, sizeof *t.edges.segments));
+    memset(t.edges.segments, 0, segments * sizeof *t.edges.segments);
+    t.edges.segments_n = segments; /* all in use */
     CHECK((t.edges.segments[segments - 1] = malloc(WANE__SEGMENT * sizeof(uint32_t))) != NULL);
     t.edges.n = t.edges.end = (uint64_t)(segments - 1) * WANE__SEGMENT;
     for (uint32_t i = 0; i < 2; i++) {
@@ -243,7 +245,7 @@ TEST(edges_beyond_32_bits) {
 TEST(vectors_grow_and_keep_what_they_hold) {
     static const size_t sizes[] = {1, 4, 8, sizeof(struct wane__suspect)};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
-        enum { N = 50000 };
+        enum { N = 300000 }; /* the largest have a mapping of their own, which is given back in pieces */
         unsigned char *items = NULL;
         size_t room = 0, grown = 0, size = sizes[k];
         for (size_t n = 0; n < N; n++) {
@@ -265,7 +267,8 @@ TEST(vectors_grow_and_keep_what_they_hold) {
                 CHECK_EQ_UINT(items[n * size + i], (unsigned char)(n * 7 + i));
         }
         CHECK(grown > 3 && grown < 20);
-        free(items);
+        wane__vector_free((void **)&items, &room, size);
+        CHECK(items == NULL && room == 0);
     }
 }
 
