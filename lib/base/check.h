@@ -64,6 +64,16 @@ _Noreturn void wane__check_failed(const char *condition, const char *file, int l
 #define WANE__PAUSE_ENABLED 1
 #endif
 #endif
+/*
+ * Whether all counting goes out of line, where every object that a call is handed is looked at: in builds with full checks, but
+ * for those with pauses, which are for races on all paths.
+ */
+#ifdef WANE__PAUSE_ENABLED
+#define WANE__OUT_OF_LINE 0
+#else
+#define WANE__OUT_OF_LINE (WANE_CHECKS >= 2)
+#endif
+
 #ifdef WANE__PAUSE_ENABLED
 void wane__pause(void);
 #else

@@ -191,6 +191,7 @@ static enum wane__drop drop_shared(struct wane__record *r, struct wane__header *
 
 enum wane__drop wane__drop_unit_marked(struct wane__record *r, struct wane__header *h, bool final_ok,
                                        const char *operation) {
+    wane__need_ours(h, operation);
     uint32_t owner = load_relaxed(&h->owner);
     if (owner != r->id) {
         if (owner == WANE__OWNER_IMMORTAL)

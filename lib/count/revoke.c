@@ -94,13 +94,17 @@ void wane_immortalize(void *obj) {
 }
 
 bool wane_is_immortal(const void *obj) {
-    return obj != NULL && wane__word_has(load_relaxed(&wane__header_of(obj)->shared), WANE__IMMORTAL);
+    if (obj == NULL)
+        return false;
+    wane__need_ours(wane__header_of(obj), "wane_is_immortal");
+    return wane__word_has(load_relaxed(&wane__header_of(obj)->shared), WANE__IMMORTAL);
 }
 
 size_t wane_refcount(const void *obj) {
     if (obj == NULL)
         return 0;
     struct wane__header *h = wane__header_of(obj);
+    wane__need_ours(h, "wane_refcount");
     uint64_t w = load_acquire(&h->shared);
     if (wane__word_has(w, WANE__IMMORTAL))
         return WANE_REFCOUNT_IMMORTAL;

@@ -12,6 +12,8 @@
 #define LOCAL_HUGE ((uint32_t)1 << 30)
 
 _Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operation) {
+    if (!wane__is_ours(h))
+        wane__fatal_foreign(h, operation);
     wane__fatal("%s: object %p of type \"%s\" is dead: released more often than retained, or used after its death",
                 operation, (const void *)(h + 1), wane__name_of(h));
 }
@@ -33,6 +35,7 @@ static void answer(struct wane__header *h, uint64_t before, const char *operatio
 void wane__retain_odd(struct wane__header *h, uint64_t before) { answer(h, before, "wane_retain"); }
 
 void wane__take_unit_marked(struct wane__record *r, struct wane__header *h, const char *operation) {
+    wane__need_ours(h, operation);
     uint32_t owner = load_relaxed(&h->owner);
     if (owner == r->id) {
         uint32_t n = load_relaxed(&h->local) + 1;

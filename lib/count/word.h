@@ -8,6 +8,7 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "heap/origin.h"
 #include "thread/mode.h"
 #include "thread/record.h"
 #include "thread/wake.h"
@@ -77,12 +78,14 @@ _Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operat
 
 /* In calls that are rare, of the caller's unit or borrow of h. */
 static inline void wane__need_alive(const struct wane__header *h, const char *operation) {
+    wane__need_ours(h, operation);
     if (unlikely(!wane__word_has(load_relaxed(&h->shared), WANE__LIVE)))
         wane__fatal_dead(h, operation);
 }
 
 /* wane__make_candidate for a unit that leaves the stack: what is no candidate may be because it is dead. */
 static inline void wane__leave_stack(struct wane__header *h, const char *operation) {
+    wane__need_ours(h, operation);
     if (likely((load_relaxed(&h->candidate) & 1) != 0))
         return;
     wane__need_alive(h, operation);

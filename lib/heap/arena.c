@@ -25,6 +25,7 @@
 #include <pthread.h>
 
 #include "base/check.h"
+#include "heap/origin.h"
 #include "heap/orphan.h"
 #include "os/map.h"
 
@@ -163,6 +164,7 @@ static bool grow(void) {
     for (unsigned i = WANE__ARENA_FIRST; i < WANE__ARENA_PAGES; i++)
         set_bit(arena->free, i);
     arena->free_count = WANE__ARENA_PAGES - WANE__ARENA_FIRST;
+    wane__origin_set(arena);
     pthread_mutex_lock(&lock);
     unsigned n = load_relaxed(&xarena_count);
     bool fits = n < ARENAS_MAX;
@@ -174,6 +176,7 @@ static bool grow(void) {
     }
     pthread_mutex_unlock(&lock);
     if (!fits) {
+        wane__origin_clear(arena);
         wane__map_release(arena, WANE__ARENA_SIZE);
         errno = ENOMEM;
         return false;
@@ -219,6 +222,7 @@ struct wane__page *wane__arena_map(size_t pages) {
     if (arena == NULL)
         return NULL;
     arena->mapped = size;
+    wane__origin_set(arena);
     wane__lsan_root_add(arena, size);
     add_relaxed(&xbytes, (size_t)MAP_HEAD_BYTES);
     struct wane__page *page = &arena->pages[WANE__ARENA_FIRST];
@@ -251,6 +255,7 @@ static void unmap(struct wane__arena *arena) {
     pthread_mutex_unlock(&lock);
     size_t size = arena->mapped;
     wane__lsan_root_remove(arena, size);
+    wane__origin_clear(arena);
     wane__map_release(arena, size);
     sub_relaxed(&xbytes, (size_t)MAP_HEAD_BYTES);
 }
@@ -379,6 +384,7 @@ static bool unmap_empty(uint64_t now_ns, uint64_t delay_ns, bool all) {
         if (!take_empty(arena, now_ns, delay_ns))
             continue;
         wane__lsan_root_remove(arena, WANE__ARENA_SIZE);
+        wane__origin_clear(arena);
         wane__map_release(arena, WANE__ARENA_SIZE);
         left--;
     }

@@ -98,11 +98,14 @@ void wane__page_reset(struct wane__page *page) {
 
 const char *(*wane__page_type_name)(const struct wane__header *h);
 
+const char *wane__block_type_name(const struct wane__header *h) {
+    return wane__page_type_name == NULL ? "(none)" : wane__page_type_name(h);
+}
+
 void wane__page_spoilt(const struct wane__page *page) {
     const struct wane__header *h = wane__page_at(page, page->free);
-    const char *name = wane__page_type_name == NULL ? "(none)" : wane__page_type_name(h);
     wane__fatal("heap: the free block of %zu bytes at %p, last of type \"%s\", in the page at %p was written to: "
                 "its header is %016llx, which an object before it overran or an object after its death changed",
-                page->xblock_size, (const void *)(h + 1), name, (void *)page->base,
+                page->xblock_size, (const void *)(h + 1), wane__block_type_name(h), (void *)page->base,
                 (unsigned long long)load_relaxed((const uint64_t *)(const void *)h));
 }

@@ -25,6 +25,7 @@
 #define WANE__ARENA_FIRST 2u /* pages 0 and 1 are the arena's own: struct wane__arena */
 #define WANE__RUN_MAX 64u    /* pages that one object may take in an arena */
 #define WANE__BLOCK_FIRST 64u
+#define WANE__ARENA_MAGIC UINT64_C(0x6172656e61776e65)
 
 /* What a page is to the walker; pages[i].xstate. Only the background thread stores PAGE_FREE. */
 enum { WANE__PAGE_FREE, WANE__PAGE_SMALL, WANE__PAGE_LARGE, WANE__PAGE_CONTINUED };
@@ -63,6 +64,10 @@ struct wane__page {
 
 struct wane__arena {
     struct wane__page_marks xmarks[WANE__ARENA_PAGES]; /* first: see wane/layout.h */
+
+    /* immutable; at the same place in all versions of the library (heap/origin.h) */
+    uint64_t magic;
+    const char *(*name_of)(const struct wane__header *h); /* of its objects' types */
 
     size_t mapped;   /* immutable */
     uint32_t xnoted; /* entries of `pages` that the collector will look at again: as long it stays mapped */
@@ -180,6 +185,7 @@ _Noreturn void wane__page_spoilt(const struct wane__page *page);
 
 /* The name of the type that the object in a block has, or had. Set once, before there are threads. */
 extern const char *(*wane__page_type_name)(const struct wane__header *h);
+const char *wane__block_type_name(const struct wane__header *h);
 
 /*
  * Collector: it notes a page that has a pinned object, and will look at the page's entry again, even if the object is

@@ -56,10 +56,6 @@ static void fill(struct wane__header *h) {
         store_relaxed(&words[i], FILL_WORD);
 }
 
-static const char *name_of(const struct wane__header *h) {
-    return wane__page_type_name == NULL ? "(none)" : wane__page_type_name(h);
-}
-
 /* The first byte of the block that is not as `fill` left it, or NULL. */
 static const unsigned char *find_changed(const struct wane__header *h) {
     const uint64_t *words = (const uint64_t *)(const void *)(h + 1);
@@ -79,9 +75,9 @@ static _Noreturn void tell(const struct wane__header *h, const unsigned char *at
     const void *obj = h + 1;
     if (at == (const unsigned char *)h)
         wane__fatal("heap: the header of dead object %p of type \"%s\" was written to, perhaps by an overrun of the object before it",
-                    obj, name_of(h));
+                    obj, wane__block_type_name(h));
     wane__fatal("heap: object %p of type \"%s\" was written to after its death: the first changed byte is %#x at offset %zu",
-                obj, name_of(h), *at, (size_t)(at - (const unsigned char *)obj));
+                obj, wane__block_type_name(h), *at, (size_t)(at - (const unsigned char *)obj));
 }
 
 /* Adds h, if it is one. Returns the oldest block if there are more bytes than `most`, or no room for one more; else NULL. */

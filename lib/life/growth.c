@@ -96,6 +96,7 @@ void wane_note_external(void *obj, ptrdiff_t bytes) {
         return;
     struct wane__record *r = wane__record_need("wane_note_external");
     struct wane__header *h = wane__header_of(obj);
+    wane__need_ours(h, "wane_note_external");
     if (wane__word_has(load_relaxed(&h->shared), WANE__FREED))
         wane__fatal_dead(h, "wane_note_external");
     store_relaxed(&r->xexternal, add_saturated(load_relaxed(&r->xexternal), bytes));

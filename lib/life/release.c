@@ -118,6 +118,7 @@ static __attribute__((noinline)) void release_own(struct wane__record *r, struct
 void wane__release_slow(void *obj) {
     struct wane__thread *t = wane__self;
     struct wane__header *h = wane__header_of(obj);
+    wane__need_ours(h, "wane_release");
     uint32_t match = load_relaxed(&t->match);
     if (unlikely(__tsan_release != NULL || match == WANE__MATCH_NOBODY)) {
         release_any(h);

@@ -22,9 +22,11 @@ static void *exchange(wane_slot *s, void *obj) {
     return old;
 }
 
-static void defer_old(struct wane__record *r, void *old) {
-    if (old != NULL)
-        wane__defer(r, wane__header_of(old));
+static inline void defer_old(struct wane__record *r, void *old, const char *operation) {
+    if (old == NULL)
+        return;
+    wane__need_ours(wane__header_of(old), operation);
+    wane__defer(r, wane__header_of(old));
 }
 
 void wane__slot_init_slow(wane_slot *s, void *obj) {
@@ -70,7 +72,7 @@ static __attribute__((noinline)) void store_slow(wane_slot *s, void *obj) {
         wane__take_unit_marked(r, wane__header_of(obj), "wane_slot_store");
     void *old = exchange(s, obj);
     wane__unmark(&r->head);
-    defer_old(r, old);
+    defer_old(r, old, "wane_slot_store");
 }
 
 void(wane_slot_store)(wane_slot *s, void *obj) {
@@ -92,7 +94,7 @@ static __attribute__((noinline)) void give_slow(wane_slot *s, void *obj) {
         wane__leave_stack(wane__header_of(obj), "wane_slot_give");
     void *old = exchange(s, obj);
     wane__unmark(&r->head);
-    defer_old(r, old);
+    defer_old(r, old, "wane_slot_give");
 }
 
 void(wane_slot_give)(wane_slot *s, void *obj) {
@@ -116,7 +118,7 @@ void *(wane_slot_swap)(wane_slot *s, void *obj) {
     if (old != NULL)
         wane__take_unit_marked(r, wane__header_of(old), "wane_slot_swap"); /* the slot's own unit is still there: it is not yet deferred */
     wane__unmark(&r->head);
-    defer_old(r, old);
+    defer_old(r, old, "wane_slot_swap");
     return old;
 }
 
@@ -139,7 +141,7 @@ bool(wane_slot_cas)(wane_slot *s, void *expected, void *desired) {
     bool done = cas_acq_rel(&s->wane__target, &found, desired); /* [order:slot] */
     wane__unmark(&r->head);
     if (done)
-        defer_old(r, expected);
+        defer_old(r, expected, "wane_slot_cas");
     else if (desired != NULL)
         wane__release(r, wane__header_of(desired), false, "wane_slot_cas");
     return done;

@@ -118,10 +118,18 @@ const char *wane__name_of(const struct wane__header *h) {
 }
 
 wane_type *wane_typeof(const void *obj) {
-    return obj == NULL ? NULL : wane__type_of(load_relaxed(&wane__header_of(obj)->shared));
+    if (obj == NULL)
+        return NULL;
+    wane__need_ours(wane__header_of(obj), "wane_typeof");
+    return wane__type_of(load_relaxed(&wane__header_of(obj)->shared));
 }
 
-size_t wane_sizeof(const void *obj) { return obj == NULL ? 0 : wane__heap_block_size(wane__header_of(obj)); }
+size_t wane_sizeof(const void *obj) {
+    if (obj == NULL)
+        return 0;
+    wane__need_ours(wane__header_of(obj), "wane_sizeof");
+    return wane__heap_block_size(wane__header_of(obj));
+}
 
 wane_slot *wane__extra_slots(const wane_type *t, struct wane__header *h, size_t *ret_n) {
     size_t begin = (t->size + sizeof(wane_slot) - 1) & ~(sizeof(wane_slot) - 1);

@@ -120,6 +120,7 @@ wane_weak *wane_weak_new(void *obj, void (*callback)(wane_weak *w, void *arg), v
         errno = obj == NULL ? EINVAL : ENOTSUP;
         return NULL;
     }
+    wane__need_ours(wane__header_of(obj), "wane_weak_new");
     struct wane_weak *w = wane_new_at(&weak_type, 0, NULL);
     if (w == NULL)
         return NULL;
@@ -146,6 +147,7 @@ void *wane_weak_get(wane_weak *w) {
     if (w == NULL)
         return NULL;
     struct wane__record *r = wane__record_need("wane_weak_get");
+    wane__need_ours(wane__header_of(w), "wane_weak_get");
     uint64_t begin = 0;
     for (;;) {
         wane__mark(&r->head);

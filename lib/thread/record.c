@@ -167,7 +167,8 @@ static void put_on(struct wane__record *r) {
     hold_alive(r);
     store_relaxed(&r->xstate, (uint32_t)WANE__RECORD_ATTACHED);
     store_seq_cst(&r->xknows_fences, 1u); /* [order:knows] */
-    store_relaxed(&r->head.match, load_seq_cst(&wane__xfences) != 0 ? WANE__MATCH_NOBODY : r->id);
+    bool fences = load_seq_cst(&wane__xfences) != 0;
+    store_relaxed(&r->head.match, fences || WANE__OUT_OF_LINE ? WANE__MATCH_NOBODY : r->id);
     wane__self = &r->head;
 }
 

@@ -1,0 +1,50 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/origin.c: see origin.h.
+ *
+ * A bit is set before the first object of its arena is handed out, and whoever has an object keeps the arena mapped: so
+ * nobody who asks about an object of this copy finds the bit clear.
+ */
+#include "heap/origin.h"
+
+#include <sys/mman.h>
+
+/* Addresses of programs have 47 bits, unless longer ones are asked for. */
+#define ADDRESS_BITS 47
+
+static uint64_t xours[((uintptr_t)1 << (ADDRESS_BITS - WANE__ARENA_SHIFT)) / 64]; /* touched where there are arenas */
+
+static uint64_t *word_of(const void *p) { return &xours[(uintptr_t)p >> WANE__ARENA_SHIFT >> 6]; }
+
+static uint64_t bit_of(const void *p) { return (uint64_t)1 << (((uintptr_t)p >> WANE__ARENA_SHIFT) & 63); }
+
+static bool is_low(const void *p) { return (uintptr_t)p >> ADDRESS_BITS == 0; }
+
+void wane__origin_set(struct wane__arena *arena) {
+    arena->name_of = wane__block_type_name;
+    arena->magic = WANE__ARENA_MAGIC;
+    if (is_low(arena))
+        or_relaxed(word_of(arena), bit_of(arena));
+}
+
+void wane__origin_clear(const struct wane__arena *arena) {
+    if (is_low(arena))
+        __atomic_fetch_and(word_of(arena), ~bit_of(arena), __ATOMIC_RELAXED);
+}
+
+bool wane__is_ours(const void *p) { return !is_low(p) || (load_relaxed(word_of(p)) & bit_of(p)) != 0; }
+
+/* Whether the first page of what would be its arena can be read, and says that it is one. */
+static bool is_in_an_arena(const struct wane__header *h) {
+    unsigned char resident;
+    struct wane__arena *arena = wane__arena_of(h);
+    return mincore(arena, 4096, &resident) == 0 && arena->magic == WANE__ARENA_MAGIC;
+}
+
+void wane__fatal_foreign(const struct wane__header *h, const char *operation) {
+    if (!is_in_an_arena(h))
+        wane__fatal("%s: %p is no object of this library", operation, (const void *)(h + 1));
+    wane__fatal("%s: object %p of type \"%s\" belongs to another copy of the library in this process", operation,
+                (const void *)(h + 1), wane__arena_of(h)->name_of(h));
+}
