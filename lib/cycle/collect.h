@@ -119,6 +119,16 @@ void wane__check_no_candidate_lost(struct wane__collection *c);
 void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool again);
 
 /*
+ * Sets PINNED and `marks`; returns the word before. Without LIVE nothing was pinned. What the maker of h did comes before what is
+ * done with it now, if it was never given away yet as well: it is a candidate from birth.
+ */
+static inline uint64_t wane__put_pin_on(struct wane__header *h, uint64_t marks) {
+    uint64_t before = or_acq_rel(&h->shared, WANE__PINNED | marks); /* [order:count] */
+    wane__tsan_acquire(&h->shared);
+    return before;
+}
+
+/*
  * Takes PINNED and `marks` off; returns the word before. What this thread read of h comes before the end of h, which may be
  * another's as soon as the pin is gone: ThreadSanitizer is told. If h was not LIVE its end is the caller's: wane__unpinned.
  */

@@ -42,7 +42,7 @@ static void check_referrer(struct walk *walk, struct wane__header *h) {
     if (number != WANE__NO_SUSPECT && (walk->c->table.suspects[number].flags & WANE__SUSPECT_GARBAGE) != 0)
         return;
     store_relaxed(&walk->c->pinning, h);
-    if (!wane__word_has(or_acq_rel(&h->shared, WANE__PINNED), WANE__LIVE)) /* [order:count] */
+    if (!wane__word_has(wane__put_pin_on(h, 0), WANE__LIVE))
         return;
     walk->referrer = h;
     wane__guard_enter();

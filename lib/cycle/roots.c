@@ -78,7 +78,7 @@ static bool note_page(struct wane__page *page, void *arg) {
  * False: it is not alive, and nothing was pinned.
  */
 static bool pin(struct wane__header *h) {
-    return wane__word_has(or_acq_rel(&h->shared, WANE__PINNED | WANE__WATCHED), WANE__LIVE); /* [order:count] */
+    return wane__word_has(wane__put_pin_on(h, WANE__WATCHED), WANE__LIVE);
 }
 
 static inline bool is_candidate(const struct wane__collection *c, const struct wane__header *h) {

@@ -54,7 +54,7 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
     if (!wane__word_has(w, WANE__LIVE) || wane__word_has(w, WANE__IMMORTAL))
         return WANE__NO_SUSPECT;
     store_relaxed(&c->pinning, h);
-    w = or_acq_rel(&h->shared, WANE__PINNED | WANE__WATCHED); /* [order:count] */
+    w = wane__put_pin_on(h, WANE__WATCHED);
     if (wane__word_has(w, WANE__LIVE)) {
         number = wane__table_add(&c->table, h, 0);
         if (number != WANE__NO_SUSPECT)

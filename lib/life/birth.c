@@ -94,6 +94,7 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
     else
         first |= r->id | (uint64_t)1 << 32;
     store_relaxed((uint64_t *)(void *)h, first);
+    wane__tsan_release(&h->shared); /* for who comes by it without being given it: the collector */
     store_release(&h->shared, word); /* [order:birth] */
     if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0) {
         compiler_barrier();

@@ -232,11 +232,13 @@ static void *make_mortals(void *arg) {
 }
 
 // Who dies while the collector holds it is destroyed by the collector, after what its last holder
-// did. Nothing but that death orders the two here.
+// did; and what is just born is traced, after its memory was cleared. Nothing but the death and the
+// birth order the threads here.
 
 struct seen {
-    wane_slot self;
-    uint64_t number;
+    wane_slot other;
+    uint64_t number, looks;
+    char room[2000];
 };
 
 enum turn { COLLECTS, MAY_RELEASE, RELEASED };
@@ -251,13 +253,15 @@ static bool turn_from(int from, int to) {
 }
 
 static void seen_trace(void *self, wane_visitor *v) {
-    wane_visit(v, &((struct seen *)self)->self);
+    struct seen *s = self;
+    __atomic_fetch_add(&s->looks, 1, __ATOMIC_RELAXED);
     uint64_t n = __atomic_add_fetch(&traced, 1, __ATOMIC_RELAXED);
     if (n == __atomic_load_n(&traced_most, __ATOMIC_RELAXED) && turn_from(COLLECTS, MAY_RELEASE)) {
         while (turn_now() != RELEASED) {
             usleep(10);
         }
     }
+    wane_visit(v, &s->other);
 }
 
 static void seen_destroy(void *self) { ((struct seen *)self)->number++; }
@@ -270,6 +274,7 @@ static void *release_while_traced(void *obj) {
         usleep(10);
     }
     struct seen *s = obj;
+    wane_slot_give(&s->other, wane_new(&seen_type));
     s->number++;
     wane_release(s);
     if (write_late) {
