@@ -64,7 +64,7 @@ WANE_API size_t wane_gc_collect(int generation);
 
 /*
  * The same with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM (given up for want of
- * memory; what ret says was found before), -EAGAIN. ret may be NULL.
+ * memory, or because the system took membarrier(2) away meanwhile; what ret says was found before), -EAGAIN. ret may be NULL.
  */
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 
@@ -82,8 +82,8 @@ WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
  * Returns 1 if it did something and another step would find more to do now; 0 if not: there is nothing to do, or what there is waits
  * for another thread (wane_gc_wait_ns tells the two apart). So a loop that steps while the result is 1 ends: it does not spin beside another
  * thread's guard. -EINVAL for a negative budget, -EDEADLK inside a callback, -EAGAIN when the thread cannot be attached, -ENOMEM for
- * want of memory (a collection that was given up leaves its candidates as they were, and is tried again after a pause). Aborts with one line
- * inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
+ * want of memory, or of membarrier(2) that was taken away meanwhile (a collection that was given up leaves its candidates as they were, and is
+ * tried again after a pause). Aborts with one line inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
  */
 WANE_API int wane_gc_step(int64_t budget_ns);
 

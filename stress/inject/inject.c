@@ -13,14 +13,17 @@
 //     INJECT_KINDS=S   letters: m malloc and its like, p mmap and mremap, u munmap, d madvise, t threads,
 //                      k keys, b membarrier, f futex, e event and timer descriptors (mpuke).
 //                      Without t the library's thread begins, too: its first calls do not fail
+//     INJECT_ERRORS=1  the program gets the errors that come of it, and asks inject.h
 //     INJECT_ATTACH=1  the program's threads are attached, without faults, when they begin
 //     INJECT_REPORT=F  at its end each process adds a line to the file F: how many calls there were
 //     INJECT_VERBOSE=1 says on standard error which calls fail
 //
-// Calls that report an error to the program are made again without faults when they did: what the
-// library does when it fails is what is tested, and not what the program does then. So a program goes
-// on as if nothing had happened, and whatever it asserts must hold.
+// Calls that report an error to the program are made again without faults when they did, unless it
+// wants the errors: what the library does when it fails is what is tested, and not what the program
+// does then. So a program goes on as if nothing had happened, and whatever it asserts must hold.
 #include <wane.h>
+
+#include "inject.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -52,7 +55,7 @@ static size_t ranges_n;
 static struct {
     uint64_t first, count, until, rate, seed, ms;
     const char *kinds, *report;
-    bool verbose, attach;
+    bool verbose, attach, errors;
 } plan;
 
 static atomic_bool ready, stopped;
@@ -62,9 +65,15 @@ static __thread unsigned quiet __attribute__((tls_model("initial-exec")));
 enum { CALLS_TO_BEGIN = 6 };
 static __thread unsigned to_begin __attribute__((tls_model("initial-exec")));
 
-// Called by the watchdog before it looks at the threads: from then on nothing fails.
+EXPORT bool inject_reports(void) { return plan.errors; }
+
+EXPORT uint64_t inject_failed(void) { return atomic_load(&failed); }
+
+EXPORT void inject_stop(void) { atomic_store(&stopped, true); }
+
+// Called by the watchdog before it looks at the threads.
 void watchdog_before_end(void);
-EXPORT void watchdog_before_end(void) { atomic_store(&stopped, true); }
+EXPORT void watchdog_before_end(void) { inject_stop(); }
 
 static int note_range(struct dl_phdr_info *info, size_t size, void *unused) {
     (void)size, (void)unused;
@@ -102,6 +111,7 @@ __attribute__((constructor)) static void begin(void) {
     plan.report = getenv("INJECT_REPORT");
     plan.ms = number("INJECT_MS", 0);
     plan.attach = number("INJECT_ATTACH", 0) != 0;
+    plan.errors = number("INJECT_ERRORS", 0) != 0;
     plan.verbose = number("INJECT_VERBOSE", 0) != 0;
     dl_iterate_phdr(note_range, NULL);
     atomic_store(&ready, true);
@@ -411,12 +421,13 @@ static long raw_syscall(long call, long a, long b, long c) {
 
 // Calls of the program that report an error: again, without faults, when a fault made them fail.
 
+#define IS_MADE_AGAIN() (!plan.errors && !is_librarys(__builtin_return_address(0)))
+
 #define AGAIN_IF(failure, result, call)                                                            \
     do {                                                                                           \
         uint64_t before_ = atomic_load(&failed);                                                   \
         result = call;                                                                             \
-        if ((failure) && atomic_load(&failed) != before_ &&                                        \
-            !is_librarys(__builtin_return_address(0))) {                                        \
+        if ((failure) && atomic_load(&failed) != before_ && IS_MADE_AGAIN()) {                     \
             quiet++;                                                                               \
             result = call;                                                                         \
             quiet--;                                                                               \
@@ -461,7 +472,7 @@ EXPORT int wane_collector_run(void) {
 
 EXPORT int wane_gc_run(int generation, wane_gc_event *ret) {
     int error = NEXT(wane_gc_run)(generation, ret);
-    if (error != -ENOMEM || is_librarys(__builtin_return_address(0))) {
+    if (error != -ENOMEM || !IS_MADE_AGAIN()) {
         return error;
     }
     wane_gc_event again = {0};
@@ -486,7 +497,7 @@ EXPORT int wane_gc_step(int64_t budget_ns) {
 EXPORT size_t wane_gc_collect(int generation) {
     uint64_t before = atomic_load(&failed);
     size_t n = NEXT(wane_gc_collect)(generation);
-    if (atomic_load(&failed) != before) {
+    if (atomic_load(&failed) != before && IS_MADE_AGAIN()) {
         quiet++;
         n += NEXT(wane_gc_collect)(generation);
         quiet--;
@@ -509,7 +520,7 @@ EXPORT int wane_flush_for(int64_t timeout_ns) {
 EXPORT void wane_shutdown(void) {
     uint64_t before = atomic_load(&failed);
     NEXT(wane_shutdown)();
-    if (atomic_load(&failed) != before) {
+    if (atomic_load(&failed) != before && IS_MADE_AGAIN()) {
         quiet++;
         NEXT(wane_gc_collect)(WANE_GC_FULL);
         NEXT(wane_flush)();

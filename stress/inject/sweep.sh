@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs programs again and again with faults planted into what the library asks of the system:
-#     sweep.sh [-t SECONDS] [-s SEED] INJECTOR PROGRAM[:KINDS]...
+#     sweep.sh [-t SECONDS] [-s SEED] INJECTOR PROGRAM[:KINDS[:OPTIONS]]...
 # Which program, which call is the first to fail, how many, and of which kind follows from the seed, which
-# is printed and taken back from WANE_TEST_SEED too; see inject.c for the kinds. What must come of it:
+# is printed and taken back from WANE_TEST_SEED too; see inject.c for the kinds. After them `-` says that
+# the program's threads attach by themselves, `+` that they do so, that it handles the errors, and says
+# when memory is there again (inject.h): it can be out for ever until then. What must come of it:
 # the program ends as if nothing had failed. The one exception is the line by which a call that cannot
 # report ends a program, when its thread finds no memory for its record.
 # A program that does not end is killed, after the stacks of its threads were printed, where gdb is there.
@@ -71,9 +73,10 @@ show_stacks() {
 # How many calls there are to fail in a program that nothing is planted into: the most of its processes.
 count_calls() {
     file=$dir/calls-$(basename "$program")-$kinds
+    export WANE_TEST_SEED=$seed
     if [ ! -e "$file" ]; then
         rm -f "$dir/report"
-        run INJECT_FIRST=0 INJECT_KINDS="$kinds" INJECT_ATTACH="$attach" INJECT_REPORT="$dir/report" "$program"
+        run INJECT_FIRST=0 INJECT_KINDS="$kinds" INJECT_ATTACH="$attach" INJECT_REPORT="$dir/report" "$program" $options
         if [ "$status" != 0 ] && [ "$status" != 77 ]; then
             cat "$dir/out"
             echo "$program: status $status without faults"
@@ -84,7 +87,8 @@ count_calls() {
     calls=$(cat "$file")
 }
 
-# How many fail, and until when. Each ends by itself, since a program may wait for what the library then does.
+# How many fail, and until when. Each ends by itself, since a program may wait for what the library then does, unless it says
+# when it does so.
 choose_plan() {
     if below 2; [ "$picked" = 0 ] && [ "$calls" -gt 40 ]; then
         below "$calls"
@@ -100,8 +104,12 @@ choose_plan() {
     3) below 11 && plan="$plan INJECT_UNTIL=$((256 << picked))" ;;
     4) below 4 && plan="$plan INJECT_RATE=$((10 + picked * picked * 75)) INJECT_SEED=$state" ;;
     esac
-    below 3
-    plan="$plan INJECT_MS=$((5 + picked * picked * 75)) INJECT_KINDS=$kinds INJECT_ATTACH=$attach WANE_TEST_SEED=$state"
+    if [ $tells = 1 ]; then
+        plan="$plan INJECT_ERRORS=1"
+    else
+        below 3 && plan="$plan INJECT_MS=$((5 + picked * picked * 75))"
+    fi
+    plan="$plan INJECT_KINDS=$kinds INJECT_ATTACH=$attach WANE_TEST_SEED=$state"
 }
 
 end=$(($(date +%s) + seconds))
@@ -110,17 +118,21 @@ while [ "$(date +%s)" -lt "$end" ] || [ "$runs" -eq 0 ]; do
     below $#
     eval "entry=\${$((picked + 1))}"
     program=${entry%%:*}
-    kinds=${entry#"$program"}
-    kinds=${kinds#:}
-    attach=1
+    options=${entry#"$program"}
+    options=${options#:}
+    kinds=${options%%:*}
+    options=${options#"$kinds"}
+    options=${options#:}
+    attach=1 tells=0
     case $kinds in *-) kinds=${kinds%-} attach=0 ;; esac
+    case $kinds in *+) kinds=${kinds%+} attach=0 tells=1 ;; esac
     [ -n "$kinds" ] || kinds=mpuke
     count_calls
     [ "${calls:-0}" -gt 0 ] || continue
     choose_plan
-    # The plan is words.
+    # The plan is words, and so are the options.
     # shellcheck disable=SC2086
-    run $plan "$program"
+    run $plan "$program" $options
     runs=$((runs + 1))
     if [ "$status" = 0 ] || [ "$status" = 77 ]; then
         continue
@@ -130,7 +142,7 @@ while [ "$(date +%s)" -lt "$end" ] || [ "$runs" -eq 0 ]; do
         continue
     fi
     cat "$dir/out"
-    echo "status $status: LD_PRELOAD=$injector $plan $program"
+    echo "status $status: LD_PRELOAD=$injector $plan $program $options"
     exit 1
 done
 echo "$runs runs; $refused ended by a thread that could not be attached"

@@ -10,6 +10,7 @@
 
 #include "stress.h"
 
+#include "../inject/inject.h"
 #include "ledger.h"
 
 enum kind {
@@ -35,6 +36,7 @@ struct thing {
 };
 
 struct storage {
+    wane_defer_node node;
     size_t n;
     wane_slot at[];
 };
@@ -53,6 +55,19 @@ static _Atomic(uint64_t) deferred_made, deferred_run;
 static const bool holds_slots[KINDS] = {
     [NODE] = true, [ITEM] = true,   [FINAL] = true, [QUEUED] = true, [ACYCLIC] = true,
     [KEPT] = true, [SHARED] = true, [EXTRA] = true, [BIG] = true,    [MAP] = true};
+
+// Beside a fault injector alone.
+static bool may_run_out(void) { return inject_reports != NULL && inject_reports(); }
+
+// After a call that found no memory: gives some back.
+static void ran_out(int error) {
+    CHECK_MSG(error == ENOMEM && may_run_out(), "%s", strerror(error));
+    for (int i = 0; i < PLACES; i++) {
+        wane_slot_clear(&places[i]);
+        wane_slot_clear(&weak_places[i]);
+    }
+    wane_trim();
+}
 
 static bool in_ledger(const struct thing *t) { return t->kind != LEAF && t->kind != NODE; }
 
@@ -167,7 +182,18 @@ static bool may_hold(const struct thing *t, const struct thing *to) {
     return holds_slots[t->kind] && (to == NULL || t->kind != ACYCLIC || to->kind == LEAF);
 }
 
-// A new one of that kind, or NULL where there are enough of it.
+// Of what is uncollectable the program must know, to break its cycles. False: memory is out.
+static bool note_kept(struct thing *t, size_t number) {
+    wane_weak *w = wane_weak_new(t, NULL, NULL);
+    if (w == NULL) {
+        ran_out(errno);
+        return false;
+    }
+    wane_slot_give(&kept_places[number], w);
+    return true;
+}
+
+// A new one of that kind, or NULL where there are enough of it, or memory is out.
 static struct thing *thing_new(enum kind kind, test_rng *r) {
     size_t extra = 0, number = 0;
     if (kind == KEPT && (number = atomic_fetch_add(&kept_n, 1)) >= KEPT_MOST) {
@@ -180,7 +206,10 @@ static struct thing *thing_new(enum kind kind, test_rng *r) {
     }
     struct thing *t =
         wane_new_extra(&zoo_types[kind], kind == EXTRA ? extra * sizeof(wane_slot) : extra);
-    CHECK_MSG(t != NULL, "wane_new of %s: %s", zoo_types[kind].name, strerror(errno));
+    if (t == NULL) {
+        ran_out(errno);
+        return NULL;
+    }
     t->kind = kind;
     if (in_ledger(t)) {
         ledger_birth(&t->mark);
@@ -196,7 +225,9 @@ static struct thing *thing_new(enum kind kind, test_rng *r) {
     if (kind == BIG && extra > 0) {
         ((unsigned char *)(t + 1))[extra - 1] = (unsigned char)t->mark.id;
     } else if (kind == KEPT) {
-        wane_slot_give(&kept_places[number], wane_weak_new(t, NULL, NULL));
+        if (!note_kept(t, number)) {
+            wane_clear(&t);
+        }
     } else if (kind == ITEM && test_below(r, 4) == 0) {
         t->owned = thing_new(LEAF, r);
     }
@@ -229,8 +260,10 @@ static void map_resize(struct map *m, size_t n) {
     wane_change_end(m);
     wane_note_external(m, (ptrdiff_t)(n * sizeof(wane_slot)) -
                               (ptrdiff_t)(before * sizeof(wane_slot)));
-    if (old != NULL) {
-        CHECK_EQ_INT(wane_defer(free, old), 0);
+    int error = old != NULL ? wane_defer(free, old) : 0;
+    if (error != 0) {
+        wane_defer_node_add(&old->node, free, old);
+        ran_out(-error);
     }
     __atomic_store_n(&m->xbusy, false, __ATOMIC_RELEASE);
 }
@@ -271,8 +304,12 @@ static void defer_one(bool by_node) {
     atomic_fetch_add(&deferred_made, 1);
     if (by_node) {
         wane_defer_node_add(&d->node, run_deferred, d);
-    } else {
-        CHECK_EQ_INT(wane_defer(run_deferred, d), 0);
+        return;
+    }
+    int error = wane_defer(run_deferred, d);
+    if (error != 0) {
+        wane_defer_node_add(&d->node, run_deferred, d);
+        ran_out(-error);
     }
 }
 

@@ -251,6 +251,10 @@ API_UNUSED static bool api_fences(void) {
     return value == 0;
 }
 
+// Whether memory was out, or anything else that the library asked for: beside a fault injector.
+uint64_t inject_failed(void) __attribute__((weak));
+API_UNUSED static bool api_faults(void) { return inject_failed != NULL && inject_failed() > 0; }
+
 API_UNUSED static bool api_long(void) { return getenv("WANE_TEST_LONG") != NULL; }
 
 #endif
