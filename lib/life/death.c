@@ -130,6 +130,7 @@ static void run_finals(struct wane__record *r, struct wane__limit *limit) {
 }
 
 void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call, const char *operation) {
+    wane__need_ours(h, operation); /* before its type is looked at */
     for (;;) {
         switch (wane__drop_unit(r, h, may_finalize(r, h, may_call), operation)) {
         case WANE__DROPPED:

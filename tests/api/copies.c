@@ -9,6 +9,7 @@
 #include "plugin/plugin.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
 static wane_slot place;
 
@@ -102,7 +103,18 @@ TEST(what_is_no_object) {
     }
     static char some[100] __attribute__((aligned(16)));
     void *block = malloc(100);
+    CHECK(block != NULL);
+    memset(some, 0x90, sizeof some); // flags of all kinds, in place of a header
+    memset(block, 0x90, 100);
     check_uses(some + 32, " is no object of this library", NULL);
     check_uses((char *)block + 32, " is no object of this library", NULL);
     free(block);
+    // And what it lies in, if it were one, cannot be read.
+    enum { ARENA = 32 << 20 };
+    char *all = mmap(NULL, 2 * ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(all != MAP_FAILED);
+    char *begin = all + (ARENA - (uintptr_t)all % ARENA) + (1 << 20);
+    CHECK_EQ_INT(mprotect(begin, 4096, PROT_READ | PROT_WRITE), 0);
+    check_uses(begin + 32, " is no object of this library", NULL);
+    CHECK_EQ_INT(munmap(all, 2 * ARENA), 0);
 }
