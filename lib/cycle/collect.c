@@ -67,8 +67,14 @@ static struct wane__collection current = {.stage = WANE__STAGE_OVER};
 /* Held while objects are between the two halves of a revocation, or CLOSED: a fork waits for that. */
 static pthread_mutex_t arming = PTHREAD_MUTEX_INITIALIZER;
 
+static uint32_t xarming_wanted; /* by a fork */
+
 void wane__arming_lock(void) { pthread_mutex_lock(&arming); }
-void wane__arming_unlock(void) { pthread_mutex_unlock(&arming); }
+
+void wane__arming_unlock(void) {
+    pthread_mutex_unlock(&arming);
+    wane__give_way(&xarming_wanted);
+}
 
 void wane__list_add(struct wane__collection *c, uint32_t number) {
     if (wane__vector_grow((void **)&c->list, &c->list_room, c->list_n, sizeof *c->list))
@@ -235,7 +241,9 @@ void wane__collection_leave_roots(void) {
 }
 
 void wane__collect_fork_prepare(void) {
+    add_relaxed(&xarming_wanted, 1u);
     pthread_mutex_lock(&arming);
+    sub_relaxed(&xarming_wanted, 1u);
     wane__table_fork_prepare();
 }
 

@@ -27,8 +27,7 @@ void wane__table_fork_release(void) { pthread_mutex_unlock(&moving); }
 /* Between two pieces: who is awake would take the lock again before the fork does. */
 static void let_fork_in(void) {
     pthread_mutex_unlock(&moving);
-    if (load_relaxed(&xwanted) > 0)
-        wane__pause_briefly();
+    wane__give_way(&xwanted);
     pthread_mutex_lock(&moving);
 }
 

@@ -66,6 +66,14 @@ void wane__wake_for_end(void) {
 
 void wane__pause_briefly(void) { wane__doze(20000); }
 
+/* One pause may be over before who was woken has got a processor. */
+#define PAUSES 10
+
+void wane__give_way(const uint32_t *xwanted) {
+    for (unsigned i = 0; i < PAUSES && load_relaxed(xwanted) > 0; i++)
+        wane__pause_briefly();
+}
+
 void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }
 
 /*
@@ -109,9 +117,6 @@ void wane__collector_lock(void) {
 void wane__collector_unlock(void) { pthread_mutex_unlock(&collector); }
 
 /* The lock is taken by who is awake, and those who wait are not. */
-void wane__collector_yield(void) {
-    if (load_relaxed(&xcollector_wanted) > 0)
-        wane__pause_briefly();
-}
+void wane__collector_yield(void) { wane__give_way(&xcollector_wanted); }
 
 void wane__collector_fork_child(void) { store_relaxed(&xcollector_wanted, 0u); }
