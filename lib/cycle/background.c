@@ -34,7 +34,7 @@
 #define NAP_SHORT_NS 200000  /* a grace period is under way, units wait */
 #define NAP_LONG_NS 1000000  /* busy program: one round a millisecond */
 #define NAP_CALM_NS 20000000 /* little waits and little happens: what comes meanwhile is done together */
-#define CALM_ROUNDS 5        /* between two calm naps: what waits at the first of them is settled in the others, grace period and all */
+#define CALM_ROUNDS 4        /* between two calm naps: what waits at the first of them is settled in the others, grace period and all */
 #define QUIET_NS 20000000    /* so long without work, and the thread sleeps */
 
 enum { NONE, RUNNING, STOPPING, STOPPED };
