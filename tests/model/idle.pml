@@ -7,15 +7,22 @@
  * that, makes a heavy barrier, and looks at the marks; while it sees one it sleeps with a limit, which is no sleep here.
  * It collects now and then: clears the mark, makes a barrier, takes the bytes. Nobody may be asleep with a candidate.
  *
+ * The sleeper does not look at each page: a flag says that pages may have marks (wane__xmarked). Who sets the page's mark sets
+ * the flag if it is not set, and only then looks at xidle. A collection clears the flag, makes a barrier, and then clears the
+ * page's mark: who found the flag set has set the mark before that barrier, and it is taken.
+ *
  * OTHER: a collection by another thread meanwhile, whose survivors become candidates again when it ends; so that a
  *        sleeper that saw no mark while they were taken does not sleep on, it looks at xidle then, after a fence.
  *
  * Plants: BUG_NOBARRIER  no heavy barrier between the announcement and the look
  *         BUG_LOOKFIRST  the sleeper looks, then announces
- *         BUG_LOADFIRST  a thread looks at xidle before it stores the page's mark
+ *         BUG_LOADFIRST  a thread looks at xidle before it stores the flag
  *         BUG_NOSWAP     who wakes clears xidle, and leaves the rest to whoever changes `asleep`
- *         BUG_SURVIVOR   with OTHER: the other collection sets marks again and does not look at xidle
- *                        when it has ended (unclaim in lib/cycle/generations.c)
+ *         BUG_FLAGFIRST  a thread sets the flag, and looks at xidle, before it stores the page's mark
+ *         BUG_MARKFIRST  a collection clears the page's mark first, and then the flag
+ *         BUG_NOWAIT     no barrier between the clearing of the flag and that of the page's mark
+ *         BUG_SURVIVOR   with OTHER: the other collection sets pages' marks again without their flag, and does not look at
+ *                        xidle when it has ended (unclaim in lib/cycle/generations.c)
  */
 #ifndef ADDS
 #define ADDS 1
@@ -26,8 +33,9 @@
 #define BYTE1 1
 #define DIRTY 2
 #define IDLE 3
+#define FLAG 4
 
-byte mem[4];                             /* two objects' bytes, the page's mark, xidle */
+byte mem[5];                             /* two objects' bytes, the page's mark, xidle, the flag of all pages' marks */
 byte asleep, bell;
 bool claimed;                            /* another thread collects */
 chan buf[3] = [6] of { byte, byte };     /* store buffers of the two threads, and of the other collection */
@@ -48,24 +56,39 @@ inline wake(t) {
 #endif
 }
 
-/* The page's mark, if it is not set, and the look at xidle. */
-inline mark_page(t) {
-  LOAD(d, t, DIRTY);
+/* The flag, if it is not set, and the look at xidle. */
+inline set_flag(t) {
+  LOAD(f, t, FLAG);
   if
-  :: d == 0 ->
+  :: f == 0 ->
 #ifdef BUG_LOADFIRST
-     i = mem[IDLE]; buf[t]!DIRTY,1;
+     i = mem[IDLE]; buf[t]!FLAG,1;
 #else
-     buf[t]!DIRTY,1; i = mem[IDLE];
+     buf[t]!FLAG,1; i = mem[IDLE];
 #endif
      if :: i -> wake(t) :: else fi
   :: else
   fi;
-  d = 0; i = 0
+  f = 0; i = 0
+}
+
+/* The page's mark, if it is not set, and then its flag. */
+inline mark_page(t) {
+  LOAD(d, t, DIRTY);
+  if
+  :: d == 0 ->
+#ifdef BUG_FLAGFIRST
+     set_flag(t); buf[t]!DIRTY,1
+#else
+     buf[t]!DIRTY,1; set_flag(t)
+#endif
+  :: else
+  fi;
+  d = 0
 }
 
 proctype Maker(byte t) {
-  byte n = 0, b, d, i, a, v;
+  byte n = 0, b, d, f, i, a, v;
   do
   :: n < ADDS -> n++;
      LOAD(b, t, t);
@@ -79,7 +102,15 @@ proctype Maker(byte t) {
 }
 
 inline collect() {
+#ifdef BUG_MARKFIRST
+  mem[DIRTY] = 0; heavy; mem[FLAG] = 0;
+#else
+  mem[FLAG] = 0;
+#ifndef BUG_NOWAIT
+  heavy;
+#endif
   mem[DIRTY] = 0;
+#endif
   heavy;
   d_step { t0 = mem[BYTE0]; t1 = mem[BYTE1]; mem[BYTE0] = 0; mem[BYTE1] = 0 }
 }
@@ -89,11 +120,11 @@ proctype Sleeper() {
   do
   :: true ->
      if
-     :: atomic { mem[DIRTY] && !claimed -> claimed = 1 }; collect(); d_step { claimed = 0; t0 = 0; t1 = 0 }
+     :: atomic { mem[FLAG] && !claimed -> claimed = 1 }; collect(); d_step { claimed = 0; t0 = 0; t1 = 0 }
      :: else
      fi;
      b = 0; seen = 0;
-     seen = mem[DIRTY];
+     seen = mem[FLAG];
      if
      :: seen                                         /* with a limit, and then another round */
      :: else ->
@@ -103,13 +134,13 @@ proctype Sleeper() {
         heavy;
 #endif
 #else
-        seen = mem[DIRTY]; asleep = ASLEEP; mem[IDLE] = 1;
+        seen = mem[FLAG]; asleep = ASLEEP; mem[IDLE] = 1;
 #endif
         do
         :: true ->
            b = bell;
 #ifndef BUG_LOOKFIRST
-           seen = mem[DIRTY];
+           seen = mem[FLAG];
 #endif
            if :: seen || asleep != ASLEEP -> break :: else fi;
 end:       bell != b
@@ -121,19 +152,26 @@ end:       bell != b
 
 /* By another thread: what it took are candidates again afterwards. */
 proctype Other() {
-  byte d, i, a, v; bool t0, t1;
+  byte f, i, a, v; bool t0, t1;
   atomic { !claimed -> claimed = 1 };
   collect();
   if :: t0 -> buf[2]!BYTE0,1 :: else fi;
   if :: t1 -> buf[2]!BYTE1,1 :: else fi;
-  if :: t0 || t1 -> buf[2]!DIRTY,1 :: else fi;
+  if
+  :: t0 || t1 ->
+     buf[2]!DIRTY,1;
+#ifndef BUG_SURVIVOR
+     set_flag(2)
+#endif
+  :: else
+  fi;
   d_step { claimed = 0; t0 = 0; t1 = 0 };
   d_step { flush(buf[2]) };
 #ifndef BUG_SURVIVOR
   i = mem[IDLE];
   if :: i -> wake(2) :: else fi;
 #endif
-  d = 0; i = 0
+  i = 0
 }
 
 proctype Watch() { timeout; assert(!mem[BYTE0] && !mem[BYTE1] && !mem[DIRTY]) }
