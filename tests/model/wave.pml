@@ -17,6 +17,8 @@
  *
  * With CALLS a function that was added before the call waits as well: a worker runs it in a frame, it has a child like an item, and
  * is counted when it is done. With PARK a child may be parked, and is taken out into the queue by somebody in no frame.
+ * With FORK the process forks at some point: all threads vanish but one, which flushes in the child. What a worker had in hand is lost, or
+ * back in the queue. When there is nothing left in the child, its look says so: it waits for nothing that has vanished.
  *
  * BUG_FRAMELATE     a worker begins its frame after it has taken the item
  * BUG_FRAMEEARLYEND a worker ends its frame before the item's children are anywhere
@@ -31,6 +33,11 @@
  * BUG_CALLEARLY     a function is counted before what it led to is anywhere, and its frame ends with it
  * BUG_NOPARK        a parked unit is of no wave
  * BUG_UNPARKFIRST   who takes it out counts it out before it is in the queue
+ * BUG_FORKFRAMES    the child does not end the frames of those that vanished
+ * BUG_FORKCUT       ... does not make the cut that one of them was making
+ * BUG_FORKHAND      ... makes it before what was in hand is back in the queue
+ * BUG_FORKINHERIT   ... leaves a position announced at which nothing was pushed
+ * BUG_FORKPIN       ... does not count the pinned again
  * BUG_PARKLAST      the look reads the parked after the queue
  */
 #ifndef DEPTH
@@ -66,6 +73,20 @@ byte old_left = 1;
 byte parked, parked_old; /* of wave 1: as the look sees it, and as it is */
 bool called, returned;
 
+bool forked;
+byte busy;            /* frames of workers that are there */
+byte unpins;          /* 1: the collector has un-pinned an OLD item, and not yet left it to others */
+byte hand, hand_deep; /* 1: a worker has an OLD item */
+#ifdef FORK
+byte childs = 255; /* processes with greater ids are the child's */
+#define VANISHES provided (!forked || _pid > childs)
+#else
+#define VANISHES
+#endif
+#define HOLD(x, d) hand = x; hand_deep = d
+#define BEGIN(p) atomic { begun[p]++; busy++ }
+#define END(p) atomic { ended[p]++; busy-- }
+
 #define OLDBIT 1
 #define DEEP(w) (((w) >> 1) & 3)
 #define TAG(w) (((w) >> 3) & 3)
@@ -88,7 +109,6 @@ inline do_children(p, deep) {
     :: else ->
         if
         :: tail < SLOTS -> /* to the queue */
-            atomic { old_left++; }
 #ifndef BUG_NOTAG
             inherited[p] = tail + 1;
 #endif
@@ -98,27 +118,28 @@ inline do_children(p, deep) {
 #else
                 word[tail] = OLDBIT | ((deep - 1) << 1) | ((p + 1) << 3);
 #endif
-                tail++
+                tail++;
+                old_left++
             }
         :: true -> /* to the list */
-            atomic { old_left++ };
-            list_push(p, true, deep - 1)
+            atomic { list_push(p, true, deep - 1); old_left++ }
         :: collection_new && wave == 2 && p == 1 -> /* it dies, and a newer collection has it pinned */
-            old_left++;
 #ifndef BUG_NOPIN
             pinned[p]++;
 #endif
-            if
-            :: deep - 1 > 0 -> held_deep++
-            :: else -> held++
-            fi
+            atomic {
+                old_left++;
+                if
+                :: deep - 1 > 0 -> held_deep++
+                :: else -> held++
+                fi
+            }
 #ifdef PARK
         :: p == 1 ->
-            old_left++;
 #ifndef BUG_NOPARK
             parked++;
 #endif
-            parked_old++
+            atomic { old_left++; parked_old++ }
 #endif
         fi
     fi
@@ -128,7 +149,7 @@ inline do_children(p, deep) {
  * one worker at a time pushes, which `pushing` sees to. */
 bool pushing;
 
-proctype worker() {
+proctype worker() VANISHES {
     byte w, p, deep; /* set to 0 where they mean nothing: fewer states */
     bool old, took;
 end:
@@ -146,22 +167,22 @@ end:
             w = 0
         };
 #ifndef BUG_FRAMELATE
-        begun[p]++;
+        BEGIN(p);
 #endif
-        head++;
+        atomic { head++; HOLD(old, deep) };
 #ifdef BUG_FRAMELATE
-        begun[p]++;
+        BEGIN(p);
 #endif
         lock = false;
 #ifdef BUG_FRAMEEARLYEND
-        ended[p]++;
+        END(p);
 #endif
         if
-        :: old -> atomic { !pushing -> pushing = true }; do_children(p, deep); pushing = false; old_left--
+        :: old -> atomic { !pushing -> pushing = true }; do_children(p, deep); pushing = false; atomic { old_left--; HOLD(0, 0) }
         :: else
         fi;
 #ifndef BUG_FRAMEEARLYEND
-        ended[p]++;
+        END(p);
 #endif
         atomic { old = false; p = 0; deep = 0 }
     :: list[0] > 0 || list[1] > 0 ->
@@ -171,7 +192,7 @@ end:
         :: else -> p = 1 /* somebody was faster */
         fi;
 #ifndef BUG_FRAMELATE
-        begun[p]++;
+        BEGIN(p);
 #endif
         atomic {
             took = list[p] > 0;
@@ -186,24 +207,25 @@ end:
                 :: p == 0 || (list_old == 0 && list_old_deep == 0)
                 fi
             :: else
-            fi
+            fi;
+            HOLD(old, deep)
         };
 #ifdef BUG_FRAMELATE
-        begun[p]++;
+        BEGIN(p);
 #endif
         if
-        :: old -> atomic { !pushing -> pushing = true }; do_children(p, deep); pushing = false; old_left--
+        :: old -> atomic { !pushing -> pushing = true }; do_children(p, deep); pushing = false; atomic { old_left--; HOLD(0, 0) }
         :: else
         fi;
-        atomic { ended[p]++; old = false; p = 0; deep = 0; took = false }
+        atomic { ended[p]++; busy--; old = false; p = 0; deep = 0; took = false }
 #ifdef CALLS
     :: atomic { call_waits && !call_runs -> call_runs = true };
 #ifndef BUG_CALLNOFRAME
-        begun[1]++;
+        BEGIN(1);
 #endif
 #ifdef BUG_CALLEARLY
         call_waits = false;
-        ended[1]++;
+        END(1);
 #endif
         atomic { !pushing -> pushing = true };
         do_children(1, 1);
@@ -212,7 +234,7 @@ end:
 #ifndef BUG_CALLEARLY
         call_waits = false;
 #ifndef BUG_CALLNOFRAME
-        ended[1]++
+        END(1)
 #endif
 #endif
 #endif
@@ -239,30 +261,30 @@ end:
 #endif
 
 /* A collection that begins after the cut, pins, and un-pins at its end. */
-proctype collector() {
+proctype collector() VANISHES {
     byte deep;
     wave == 2 || returned;
     collection_new = true;
 end:
     do
-    :: atomic { held > 0 -> held--; deep = 0 };
+    :: atomic { held > 0 -> held--; unpins = 1; deep = 0 };
 #ifdef BUG_UNPINFIRST
         pinned[1]--;
-        list_push(1, true, deep)
+        atomic { list_push(1, true, deep); unpins = 0 }
 #elif defined(BUG_NOPIN)
-        list_push(1, true, deep)
+        atomic { list_push(1, true, deep); unpins = 0 }
 #else
-        list_push(1, true, deep);
+        atomic { list_push(1, true, deep); unpins = 0 };
         pinned[1]--
 #endif
-    :: atomic { held_deep > 0 -> held_deep--; deep = 1 };
+    :: atomic { held_deep > 0 -> held_deep--; unpins = 1; deep = 1 };
 #ifdef BUG_UNPINFIRST
         pinned[1]--;
-        list_push(1, true, deep)
+        atomic { list_push(1, true, deep); unpins = 0 }
 #elif defined(BUG_NOPIN)
-        list_push(1, true, deep)
+        atomic { list_push(1, true, deep); unpins = 0 }
 #else
-        list_push(1, true, deep);
+        atomic { list_push(1, true, deep); unpins = 0 };
         pinned[1]--
 #endif
     od
@@ -272,7 +294,7 @@ end:
  * New items: in the queue without a tag, and in the list in a frame of the current wave. What is there at the call is OLD. The frame
  * and the look at the number are one step: in the code the maker looks again after it has begun the frame.
  */
-proctype maker() {
+proctype maker() VANISHES {
     byte n, p;
     do
     :: n < MAKES ->
@@ -290,9 +312,82 @@ proctype maker() {
     ended[p]++
 }
 
-proctype flush() {
+#ifdef FORK
+/* One thread is left. In the order in which api/start.c does it. */
+inline fork() {
+    forked = true;
+    pushing = false;
+    lock = false;
+    if /* what was in hand */
+    :: hand > 0 -> old_left-- /* lost: its callback was running */
+    :: hand > 0 && tail < SLOTS ->
+#ifdef BUG_FORKHAND
+        if
+        :: wave == 2 -> cut_at = tail; cut_wave = 1
+        :: else
+        fi;
+#endif
+        word[tail] = OLDBIT | (hand_deep << 1);
+        tail++
+    :: else
+    fi;
+    HOLD(0, 0);
+    old_left = old_left - unpins; /* lost as well */
+    unpins = 0;
+    /* the collection is undone: who died is left to others, of its wave */
+#ifndef BUG_FORKPIN
+    pinned[1] = 0;
+#endif
+    list[1] = list[1] + held + held_deep;
+    list_old = list_old + held;
+    list_old_deep = list_old_deep + held_deep;
+    held = 0;
+    held_deep = 0;
+    collection_new = false;
+#ifndef BUG_FORKINHERIT
+    if
+    :: inherited[0] > tail -> inherited[0] = tail
+    :: else
+    fi;
+    if
+    :: inherited[1] > tail -> inherited[1] = tail
+    :: else
+    fi;
+#endif
+#if !defined(BUG_FORKCUT) && !defined(BUG_FORKHAND)
+    if
+    :: wave == 2 -> cut_at = tail; cut_wave = 1
+    :: else
+    fi;
+#endif
+#ifndef BUG_FORKFRAMES
+    ended[0] = begun[0];
+    ended[1] = begun[1];
+#endif
+    busy = 0;
+    childs = _pid
+}
+
+proctype forker() {
+end:
+    atomic {
+        !returned -> /* else there is nothing to be found out */
+        fork();
+        run worker();
+        run flush()
+    }
+}
+#endif
+
+proctype flush() VANISHES {
     byte e, b;
-    bool none;
+    bool none, quiet;
+#ifdef FORK
+    if
+    :: wave == 2 -> goto looks /* what one that vanished began is done */
+    :: else
+    fi;
+#endif
     called = true;
     wave = 2;
 #ifdef BUG_NOLOCK
@@ -304,8 +399,10 @@ proctype flush() {
     cut_wave = 1;
     lock = false;
 #endif
+looks:
     do
     :: true ->
+        quiet = forked && busy == 0 && head == tail && list[0] + list[1] + held + held_deep == 0;
 #ifdef BUG_ORDER
         b = begun[1];
 #else
@@ -360,11 +457,15 @@ proctype flush() {
 #endif
         if
         :: none && b == e -> break
-        :: else
+        :: else -> assert(!quiet)
         fi
     od;
     assert(old_left == 0);
-    returned = true
+    returned = true;
+    do
+    :: forked -> skip /* those that vanished stand where they were: no end is to be looked at */
+    :: !forked -> break
+    od
 }
 
 init {
@@ -379,7 +480,12 @@ init {
 #ifdef PARK
         run unparker();
 #endif
+#ifndef FORK
         run maker();
-        run flush()
+#endif
+        run flush();
+#ifdef FORK
+        run forker()
+#endif
     }
 }
