@@ -89,6 +89,7 @@ static size_t take(struct wane__record *r, struct wane__queue *q, uint64_t limit
         store_relaxed(&r->xbatch_of, q);
         store_relaxed(&r->xbatch_at, load_relaxed(&q->xhead));
         store_relaxed(&r->xbatch_split, (uint32_t)even);
+        store_relaxed(&r->xbatch_done, load_relaxed(&q->xbytes_done) + bytes);
         store_relaxed(&r->xbatch_n, (uint32_t)n);
         begin_frames(r);
         wane__queue_skip(q, n);
@@ -123,6 +124,8 @@ static void keep_batch(struct wane__record *gone) {
     uint32_t n = load_relaxed(&gone->xbatch_n);
     struct wane__queue *q = load_relaxed(&gone->xbatch_of);
     bool taken = n > 0 && load_relaxed(&q->xhead) != load_relaxed(&gone->xbatch_at);
+    if (taken && load_relaxed(&q->xbytes_done) < load_relaxed(&gone->xbatch_done))
+        store_relaxed(&q->xbytes_done, load_relaxed(&gone->xbatch_done)); /* it vanished before it had said so */
     for (uint32_t i = 0; i < n && taken; i++) {
         struct wane__header *h = wane__batch_unit(gone, i);
         if (h != NULL)

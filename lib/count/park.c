@@ -187,9 +187,9 @@ static bool count_page(struct wane__page *page, void *arg) {
 }
 
 void wane__park_fork_child(void) {
-    if (wane__parked() == 0)
-        return;
+    bool any = wane__parked() > 0;
     xparked[0] = xparked[1] = 0;
-    wane__xparked_bytes = 0;
-    wane__heap_walk_pages(count_page, NULL);
+    wane__xparked_bytes = 0; /* a vanished thread may have added to this and not yet to the number */
+    if (any)
+        wane__heap_walk_pages(count_page, NULL);
 }

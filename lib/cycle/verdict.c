@@ -155,10 +155,13 @@ bool wane__begin_tracing(struct wane__collection *c) {
 #define AHEAD 8
 
 /*
- * A suspect that is traced soon: its object, and the suspects that its first slots led to. Always inline: gcc 12 takes a function that
- * does nothing but prefetch for one without effect, and drops the call.
+ * A suspect that is traced soon: its object, and the suspects that its first slots led to. One that is dropped already was not traced
+ * last time, so its edges are not among old_edges. Always inline: gcc 12 takes a function that does nothing but prefetch for one
+ * without effect, and drops the call.
  */
 __attribute__((always_inline)) static inline void prefetch(const struct wane__table *t, const struct wane__suspect *s) {
+    if (!wane__in_doubt(s))
+        return;
     __builtin_prefetch(s->h);
     for (size_t i = 0; i < s->edges_n && i < 4; i++)
         __builtin_prefetch(&t->suspects[wane__edge_at(&t->old_edges, s->edges + i)], 1);

@@ -81,6 +81,7 @@ struct wane__record {
     uint32_t xbatch_split; /* units below the split are of even waves */
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
     uint64_t xbatch_at;
+    uint64_t xbatch_done; /* that queue's xbytes_done when the batch is taken */
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     struct wane__sum births[2], deaths[2]; /* [1]: of tracked types */
     int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */

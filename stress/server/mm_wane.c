@@ -101,6 +101,7 @@ void mm_stats_each(mm_stats_fn *fn, void *arg) {
     fn("heap_bytes", s.heap_bytes, arg);
     fn("deferred_pending", s.deferred_pending, arg);
     fn("deferred_bytes", s.deferred_bytes, arg);
+    fn("quarantined_bytes", s.quarantined_bytes, arg);
     fn("epochs", s.epochs, arg);
     fn("merges", s.merges, arg);
     fn("revocations", s.revocations, arg);
@@ -127,6 +128,7 @@ const char *mm_option_name(size_t i) {
         "threshold0",       "threshold1",
         "threshold2",       "heap_growth_percent",
         "candidate_age_ms", "collector_cpu_percent",
+        "quarantine_bytes",
     };
     size_t seen = 0;
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {

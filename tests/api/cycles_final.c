@@ -114,6 +114,30 @@ TEST(finalizers_run_once_and_all_die) {
     CHECK_EQ_UINT(atomic_load(&destroyed), MEMBERS);
 }
 
+// The proof is made twice, and a large part of the graph turns out to live in the first: the second one looks at the edges of
+// what is still in doubt, and at no other's.
+TEST(finalizers_beside_a_large_living_ring) {
+    enum { LIVING = 50000 };
+    struct member *all[MEMBERS];
+    struct node *first = node_new(0), *last = first;
+    for (uint64_t i = 1; i < LIVING; i++) {
+        struct node *n = node_new(i);
+        wane_slot_store(&n->left, last);
+        wane_slot_store(&n->right, last);
+        if (last != first) {
+            wane_release(last);
+        }
+        last = n;
+    }
+    wane_slot_give(&first->left, last);
+    ring_new(all, MEMBERS, 1);
+    drop(all, MEMBERS);
+    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), MEMBERS);
+    CHECK_EQ_UINT(atomic_load(&destroyed), MEMBERS);
+    wane_release(first);
+    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), LIVING);
+}
+
 TEST(some_with_finalizers) {
     for (unsigned mask = 1; mask < 0x40; mask += 7) {
         struct member *all[MEMBERS];

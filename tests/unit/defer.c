@@ -304,6 +304,17 @@ TEST(batches_of_vanished_threads) {
     for (unsigned i = 0; i < 5; i++)
         CHECK_EQ_PTR(wane__batch_unit(gone, i), h[order[i]]);
     wane__batch_end(gone);
+    CHECK_EQ_UINT(wane__bytes_waiting(gone), 0);
+    /* As when it vanished with the words taken, and their bytes not. */
+    CHECK(wane__keep_unit(gone, h[0]));
+    CHECK_EQ_UINT(wane__batch_kept(gone, &gone->kept, UINT64_MAX), 1);
+    gone->kept.xbytes_done -= wane__heap_block_size(h[0]);
+    wane__defer_fork_child(me);
+    for (int i = 0; i < 2; i++)
+        store_relaxed(&gone->xended[i], load_relaxed(&gone->xbegun[i]));
+    CHECK_EQ_UINT(wane__bytes_waiting(gone), wane__heap_block_size(h[0]));
+    CHECK_EQ_UINT(wane__batch_kept(gone, &gone->kept, UINT64_MAX), 1);
+    wane__batch_end(gone);
     /* As when it vanished before the queue had let go of them. */
     CHECK(wane__keep_unit(gone, h[0]));
     gone->xbatch[0] = (uintptr_t)h[0];
