@@ -84,8 +84,11 @@ static inline void take_hints(struct counting *k, uint64_t at, size_t n) {
     size_t here = WANE__SEGMENT - at % WANE__SEGMENT;
     if (likely(here > n))
         here = n;
-    k->hint = here > 0 ? wane__edge_place(&k->c->table.old_edges, at) : NULL;
-    k->hint_end = k->hint + here;
+    k->hint = k->hint_end = NULL;
+    if (here > 0) {
+        k->hint = wane__edge_place(&k->c->table.old_edges, at);
+        k->hint_end = k->hint + here;
+    }
     k->next_hint = at + here;
     k->more_hints = n - here;
 }
