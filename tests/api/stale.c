@@ -25,6 +25,9 @@ static wane_type types[] = {
 };
 enum { TYPES = sizeof types / sizeof types[0] };
 
+// Memory that went back to the system names no type any more.
+__attribute__((constructor)) static void keep_memory(void) { wane_option_set("trim_delay_ms", 1000000000); }
+
 static wane_slot place;
 
 static void do_release(void *o) { wane_release(o); }
