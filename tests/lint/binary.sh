@@ -5,12 +5,20 @@
 # binary.sh LIBRARY: what the built library promises to the loader.
 # It is never unloaded (threads run its exit code), and its thread-local storage is at most 64 bytes
 # of the static kind, because the loader keeps little of that for libraries opened later. It imports no function
-# that is a cancellation point: a cancelled thread would leave a call in the middle of what it does.
+# that is a cancellation point: a cancelled thread would leave a call in the middle of what it does. It needs libc alone.
 set -eu
 
 lib=$1
 readelf -dW "$lib" | grep -q NODELETE || { echo 'not linked with -z nodelete'; exit 1; }
 readelf -dW "$lib" | grep -q 'soname: \[libwane\.so\.0\]' || { echo 'wrong soname'; exit 1; }
+
+# Of an older libc threads are a part of their own.
+needed=$(readelf -dW "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+[ -n "$needed" ] || { echo 'no needed library found'; exit 1; }
+if echo "$needed" | grep -vE '^(libc|libpthread|ld-linux[-a-z0-9_]*)\.so\.'; then
+    echo 'these are needed beside libc'
+    exit 1
+fi
 
 size=$(readelf -lW "$lib" | awk '$1 == "TLS" { print $6 }')
 if [ -n "$size" ] && [ $((size)) -gt 64 ]; then

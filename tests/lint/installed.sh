@@ -4,6 +4,7 @@
 #
 # installed.sh BUILD MESON: a program finds the installed library by pkg-config, is compiled,
 # linked and run, in C and C++ where there is a compiler, against the shared and the static library.
+# pkg-config knows no other package meanwhile: a user's machine has the library and nothing that it was built with.
 set -eu
 
 build=$1 meson=$2
@@ -17,7 +18,14 @@ libdir=$(dirname "$(dirname "$pc")")
 
 # The prefix inside the file is the final one; the definitions say where it is now.
 prefix=$tmp/root$(pkg-config --variable=prefix "$pc")
-flags() { PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --define-variable=prefix="$prefix" "$@" wane; }
+unset PKG_CONFIG_PATH
+flags() { PKG_CONFIG_LIBDIR=$(dirname "$pc") pkg-config --define-variable=prefix="$prefix" "$@" wane; }
+
+PKG_CONFIG_LIBDIR=$(dirname "$pc") pkg-config --exists zlib libc ck liburcu-bp &&
+    { echo 'self-test: pkg-config finds packages of the system'; exit 1; }
+for kind in requires requires-private; do
+    [ -z "$(flags --print-$kind)" ] || { echo "wane.pc $kind:"; flags --print-$kind; exit 1; }
+done
 
 cat >"$tmp/program.c" <<'END'
 #include <stdio.h>
