@@ -29,6 +29,8 @@ static const struct option {
 
 #define OPTIONS_N (sizeof options / sizeof options[0])
 
+const char *wane__option_name(size_t i) { return i < OPTIONS_N ? options[i].name : NULL; }
+
 static const struct option *find(const char *name) {
     for (size_t i = 0; i < OPTIONS_N; i++) {
         if (strcmp(options[i].name, name) == 0)
@@ -46,6 +48,7 @@ int wane_option_set(const char *name, int64_t value) {
     if (name == NULL)
         return -EINVAL;
     wane__options_read_environment();
+    wane__log_owed();
     const struct option *o = find(name);
     if (o == NULL)
         return -ENOENT;
@@ -68,6 +71,7 @@ int wane_option_get(const char *name, int64_t *ret) {
     if (name == NULL || ret == NULL)
         return -EINVAL;
     wane__options_read_environment();
+    wane__log_owed();
     const struct option *o = find(name);
     if (o == NULL)
         return -ENOENT;
@@ -80,8 +84,8 @@ static void set_from(const struct option *o, const char *variable, const char *t
     errno = 0;
     long long value = strtoll(text, &end, 0);
     if (errno != 0 || end == text || *end != '\0' || value < o->least || value > o->greatest) {
-        wane__log(WANE__LOG_WARNING, "%s=%s: not a number from %lld to %lld, ignored", variable, text,
-                  (long long)o->least, (long long)o->greatest);
+        wane__log_owe_line("%s=%.80s: not a number from %lld to %lld, ignored", variable, text, (long long)o->least,
+                           (long long)o->greatest);
         return;
     }
     store_relaxed(o->value, value);

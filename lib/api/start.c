@@ -125,6 +125,7 @@ void wane__start(void) {
     if (!forking)
         pthread_mutex_lock(&starting);
     wane__options_read_environment();
+    wane__options_check_names();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
     wane__page_type_name = wane__name_of;
     wane__quarantine_start();

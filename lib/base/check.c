@@ -115,11 +115,33 @@ static const char *const owed_lines[WANE__OWED_KINDS] = {
 
 void wane__log_owe(enum wane__owed line) { or_relaxed(&wane__xowed, 1u << line); }
 
+/* Each place is written once, before its bit is set. */
+static char own_lines[WANE__OWED_LINES][200];
+static uint32_t xown_lines_used;
+_Static_assert(WANE__OWED_KINDS + WANE__OWED_LINES <= 32, "a bit each");
+
+void wane__log_owe_line(const char *format, ...) {
+    uint32_t place = add_relaxed(&xown_lines_used, 1u);
+    if (place >= WANE__OWED_LINES)
+        return;
+    int saved = errno;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(own_lines[place], sizeof own_lines[place], format, ap);
+    va_end(ap);
+    errno = saved;
+    or_acq_rel(&wane__xowed, 1u << (WANE__OWED_KINDS + place)); /* [order:owed] */
+}
+
 void wane__log_owed_slow(void) {
-    uint32_t owed = swap_acquire(&wane__xowed, 0u);
+    uint32_t owed = swap_acquire(&wane__xowed, 0u); /* [order:owed] */
     for (unsigned i = 0; i < WANE__OWED_KINDS; i++) {
         if ((owed & 1u << i) != 0)
             wane__log(WANE__LOG_WARNING, "%s", owed_lines[i]);
+    }
+    for (unsigned i = 0; i < WANE__OWED_LINES; i++) {
+        if ((owed & 1u << (WANE__OWED_KINDS + i)) != 0)
+            wane__log(WANE__LOG_WARNING, "%s", own_lines[i]);
     }
 }
 

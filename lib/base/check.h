@@ -28,7 +28,10 @@ void wane__log(int level, const char *format, ...) __attribute__((format(printf,
  */
 enum wane__owed { WANE__OWED_FENCES, WANE__OWED_THREAD, WANE__OWED_IMMORTAL, WANE__OWED_KINDS };
 void wane__log_owe(enum wane__owed line);
-extern uint32_t wane__xowed; /* a bit each */
+/* The same with a text of its own; for lines of which a process has few. After the first WANE__OWED_LINES they are left out. */
+enum { WANE__OWED_LINES = 16 };
+void wane__log_owe_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern uint32_t wane__xowed; /* a bit each: kinds, then lines */
 void wane__log_owed_slow(void);
 /* The caller holds no lock: the log is the program's. */
 static inline void wane__log_owed(void) {

@@ -253,6 +253,7 @@ struct wane__record *wane__record_attach(int *error) {
     if (r != NULL)
         wane__wake_for_begin();
     errno = saved;
+    wane__log_owed(); /* what the start had to say, under the lock of pthread_once */
     return r;
 }
 

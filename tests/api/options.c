@@ -32,9 +32,14 @@ static int64_t get(const char *name) {
     return value;
 }
 
+static void *churn_nothing(void *unused) {
+    wane_release(node_new(1));
+    return unused;
+}
+
 // Children of the tests below; nothing when they are run as a part of the whole.
 
-static bool in_child(void) { return getenv("WANE_API_CHILD") != NULL; }
+static bool in_child(void) { return getenv("WANE_TEST_CHILD") != NULL; }
 
 // Starts this program again to run one test, with an environment of one more variable.
 static void run_again(const char *test, const char *variable) {
@@ -51,7 +56,7 @@ static void run_again(const char *test, const char *variable) {
             env[used++] = environ[i];
         }
     }
-    env[used++] = (char *)"WANE_API_CHILD=1";
+    env[used++] = (char *)"WANE_TEST_CHILD=1";
     env[used] = (char *)(uintptr_t)variable;
     pid_t child;
     CHECK_EQ_INT(posix_spawn(&child, "/proc/self/exe", NULL, NULL, args, env), 0);
@@ -147,6 +152,81 @@ TEST(environment) {
         snprintf(variable, sizeof variable, "%s=%" PRId64, options[i].variable, options[i].high);
         run_again("child_sees_the_lowest", variable);
     }
+}
+
+// Variables that look like options: what the log says of each when the library starts.
+
+static const struct {
+    const char *variable;
+    const char *line;  // the only one, or NULL: none
+} spellings[] = {
+    {"WANE_DEFERED_BYTES=70000", "WANE_DEFERED_BYTES in the environment: there is no such option; did you "
+                                 "mean WANE_DEFERRED_BYTES?"},
+    {"WANE_THRESHOLD_0=5", "WANE_THRESHOLD_0 in the environment: there is no such option; did you mean "
+                           "WANE_THRESHOLD0?"},
+    {"WANE_leak_report=1", "WANE_leak_report in the environment: there is no such option; did you mean "
+                           "WANE_LEAK_REPORT?"},
+    {"WANE_THREADS=9", "WANE_THREADS in the environment: there is no such option; did you mean "
+                       "WANE_MAX_THREADS?"},
+    {"WANE_ZZZZZZ=1", "WANE_ZZZZZZ in the environment: there is no such option"},
+    {"WANE_=1", "WANE_ in the environment: there is no such option"},
+    {"WANE_LEAK_REPORT", NULL},
+    {"WANE_LEAK_REPORT=0", NULL},
+    {"WANE_LEAK_REPORT=2", "WANE_LEAK_REPORT=2: not a number from 0 to 1, ignored"},
+    {"WANE_TEST_SOMETHING=1", NULL},
+    {"WANE_STRESS_SCALE=2", NULL},
+    {"WANE_MODEL_FULL=1", NULL},
+    {"WANE_BENCH_BUILD=x", NULL},
+    {"WANER_LEAK_REPORT=1", NULL},
+    {"WANE=1", NULL},
+};
+enum { SPELLINGS = sizeof spellings / sizeof *spellings };
+
+static char heard[1000];
+
+static void hear(int level, const char *line, void *arg) {
+    (void)arg;
+    CHECK_EQ_INT(level, WANE_LOG_WARNING);
+    CHECK_EQ_STR(heard, "");
+    snprintf(heard, sizeof heard, "%s", line);
+}
+
+TEST(child_hears_of_misspellings) {
+    if (!in_child()) {
+        SKIP("a part of another test");
+    }
+    const char *line = NULL;
+    size_t found = 0;
+    for (size_t i = 0; i < SPELLINGS; i++) {
+        for (char **e = environ; *e != NULL; e++) {
+            if (strcmp(*e, spellings[i].variable) == 0) {
+                line = spellings[i].line;
+                found++;
+            }
+        }
+    }
+    CHECK_EQ_UINT(found, 1);
+    wane_set_log(hear, NULL);
+    for (int i = 0; i < 3; i++) {  // once only
+        wane_release(node_new(1));
+        api_join(api_thread(churn_nothing, NULL));
+    }
+    CHECK_EQ_STR(heard, line != NULL ? line : "");
+}
+
+TEST(misspelt_variables) {
+    if (in_child()) {
+        SKIP("in a child");
+    }
+    for (size_t i = 0; i < SPELLINGS; i++) {
+        run_again("child_hears_of_misspellings", spellings[i].variable);
+    }
+    char lengthy[5000];
+    memset(lengthy, 'X', sizeof lengthy - 1);
+    memcpy(lengthy, "WANE_", 5);
+    memcpy(lengthy + 4000, "=1", 2);
+    lengthy[sizeof lengthy - 1] = '\0';
+    run_again("child_sees_defaults", lengthy);
 }
 
 TEST(ranges) {

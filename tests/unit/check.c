@@ -220,3 +220,28 @@ static void fail_at(void *unused) {
 }
 
 TEST(place_of_a_check) { check_aborts(fail_at, NULL, "check failed: a < b (file.c:12)\n"); }
+
+/* Owed lines are said once, in their order, by who asks next; after the last place none is kept. */
+TEST(lines_that_are_owed) {
+    wane__log_set(note_line, &a);
+    wane__log_owed();
+    CHECK_EQ_UINT(a.times, 0);
+    errno = 66;
+    wane__log_owe_line("%s %d", "first", 1);
+    wane__log_owe_line("second");
+    CHECK_EQ_INT(errno, 66);
+    CHECK_EQ_UINT(a.times, 0);
+    wane__log_owed();
+    CHECK_EQ_UINT(a.times, 2);
+    CHECK_EQ_STR(a.line, "second");
+    CHECK_EQ_INT(a.level, WANE__LOG_WARNING);
+    wane__log_owed();
+    CHECK_EQ_UINT(a.times, 2);
+    for (int i = 2; i < WANE__OWED_LINES + 5; i++)
+        wane__log_owe_line("%d", i);
+    wane__log_owe(WANE__OWED_FENCES);
+    wane__log_owed();
+    CHECK_EQ_UINT(a.times, WANE__OWED_LINES + 1);
+    wane__log_owed();
+    CHECK_EQ_UINT(a.times, WANE__OWED_LINES + 1);
+}

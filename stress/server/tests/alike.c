@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * alike.c: all back ends answer alike. The same random commands go to each server of WANE_SERVERS
+ * alike.c: all back ends answer alike. The same random commands go to each server of WANE_TEST_SERVERS
  * (paths with `:` between them); the replies must be the same to the last byte. Commands whose
  * reply depends on the order of a hash table are left out, their counts are not. A TTL may differ by
  * a second: the servers do not look at the clock at the same moment. Cycles are made,
@@ -90,7 +90,7 @@ static void compare(struct proc *server, size_t count) {
 }
 
 TEST(same_replies) {
-    char *paths = strdup(server_path("WANE_SERVERS"));
+    char *paths = strdup(server_path("WANE_TEST_SERVERS"));
     struct proc server[SERVERS_MAX];
     size_t count = 0;
     char *rest = NULL;

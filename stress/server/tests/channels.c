@@ -4,7 +4,7 @@
  * channels.c: what a subscriber sees, and when. Between the answer to SUBSCRIBE and the answer to
  * UNSUBSCRIBE it gets each message of the channel once, in the order in which the channel's other
  * subscribers get them, and none outside; what was published before a command was sent comes before
- * the command's answer. WANE_SERVER is the server's path.
+ * the command's answer. WANE_TEST_SERVER is the server's path.
  */
 #include "harness.h"
 #include "proc.h"
@@ -27,7 +27,7 @@ static struct proc server;
 
 static void start(const char *threads) {
     const char *options[] = {"--threads", threads, "--strict", NULL};
-    server = proc_start(server_path("WANE_SERVER"), options);
+    server = proc_start(server_path("WANE_TEST_SERVER"), options);
 }
 
 /* What one sends while the server stands still is there before it looks, in this order. */

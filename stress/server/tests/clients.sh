@@ -60,7 +60,7 @@ done | cli --pipe >"$tmp/pipe"
 grep -q 'errors: 0, replies: 1000' "$tmp/pipe" || { cat "$tmp/pipe"; exit 1; }
 want 1000 dbsize
 
-count=${WANE_BENCHMARK_REQUESTS:-3000}
+count=${WANE_BENCH_REQUESTS:-3000}
 redis-benchmark -p "$port" -n "$count" -c 50 -q >"$tmp/plain" 2>&1
 redis-benchmark -p "$port" -n "$count" -c 20 -P 16 -r 10000 -q >"$tmp/pipelined" 2>&1
 for f in plain pipelined; do

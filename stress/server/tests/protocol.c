@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * protocol.c: what the server answers, in words: every command, its errors, and the protocol in
- * pieces. WANE_SERVER is the server's path; the same expectations hold for every back end. Each
+ * pieces. WANE_TEST_SERVER is the server's path; the same expectations hold for every back end. Each
  * server must end with nothing alive.
  */
 #include "harness.h"
@@ -18,7 +18,7 @@ static int fd;
 
 static void start(void) {
     /* Nothing here leaves a cycle, so even a back end that leaks them must end empty. */
-    server = proc_start(server_path("WANE_SERVER"),
+    server = proc_start(server_path("WANE_TEST_SERVER"),
                         (const char *const[]){"--threads", "2", "--strict", NULL});
     fd = sock_open(&server);
 }
@@ -299,7 +299,7 @@ TEST(server_commands) {
 
 /* Each that the library's own list has, with - for _, can be read, and set to what it is. */
 static void every_option(const char *list) {
-    const char *path = getenv("WANE_OPTIONS");
+    const char *path = getenv("WANE_TEST_OPTIONS");
     FILE *f = path == NULL ? NULL : fopen(path, "re");
     char line[256];
     int n = 0;

@@ -3,7 +3,7 @@
 /*
  * rough.c: clients that misbehave: pieces, garbage, floods, announcements without deeds, readers
  * that do not read, and ten thousand at once. The server answers with an error or closes the
- * connection, serves the others meanwhile, and ends with nothing alive. WANE_SERVER is the server's
+ * connection, serves the others meanwhile, and ends with nothing alive. WANE_TEST_SERVER is the server's
  * path.
  */
 #include "harness.h"
@@ -24,7 +24,7 @@ static struct proc server;
 static void start(const char *option) {
     const char *options[] = {"--threads", "2", "--strict", option != NULL ? "--config" : NULL,
                              option,      NULL};
-    server = proc_start(server_path("WANE_SERVER"), options);
+    server = proc_start(server_path("WANE_TEST_SERVER"), options);
 }
 
 /* The server must still be well: somebody else asks. */
