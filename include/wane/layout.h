@@ -36,7 +36,7 @@ struct wane__header {
 #define WANE__CLOSED ((uint64_t)1 << 5)    /* weak upgrades wait for the verdict */
 #define WANE__WEAKREFD ((uint64_t)1 << 6)  /* has, or had, a weak reference */
 #define WANE__FINAL_DUE ((uint64_t)1 << 7) /* has a finalizer that has not run */
-#define WANE__FROZEN ((uint64_t)1 << 8)    /* set aside by wane_gc_freeze */
+#define WANE__FROZEN ((uint64_t)1 << 8)    /* reserved */
 #define WANE__IMMORTAL ((uint64_t)1 << 9)  /* never dies; counting does nothing */
 #define WANE__TRACED ((uint64_t)1 << 10)   /* its allocation is recorded */
 #define WANE__FREED ((uint64_t)1 << 11)    /* not LIVE, and destroyed */

@@ -4,7 +4,7 @@
  * wane/slot.h: shared places for references.
  *
  * Any thread may use any slot at any time. A unit that leaves a slot is not decremented at once but after a grace
- * period, so that readers in guards need not count (deferred decrements, design section 3). An object stored in a slot
+ * period, so that readers in guards need not count (deferred decrements, docs/design/count.md). An object stored in a slot
  * is published: what was written to it before is visible to whoever reads it from the slot.
  *
  * Threads, for all: any; lock-free; run no user code; leave errno alone. Those that remove a unit (store, give, swap,

@@ -15,7 +15,7 @@ _Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operat
     if (!wane__is_ours(h))
         wane__fatal_foreign(h, operation);
     wane__fatal("%s: object %p of type \"%s\" is dead: released more often than retained, or used after its death",
-                operation, (const void *)(h + 1), wane__name_of(h));
+                operation, (const void *)(h + 1), wane__block_type_name(h));
 }
 
 void wane__make_immortal(struct wane__header *h) {

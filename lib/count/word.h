@@ -70,9 +70,6 @@ static inline void wane__make_candidate(struct wane__header *h) {
     wane__mark_page(h, load_relaxed(&h->age) & 3);
 }
 
-/* The name of an object's type, for messages; works on dead objects, whose word keeps the type. */
-const char *wane__name_of(const struct wane__header *h);
-
 /* Ends the program: operation on an object that is not alive. */
 _Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operation);
 

@@ -3,7 +3,7 @@
 /*
  * heap/annotate.h: what valgrind and the sanitizers are told about blocks and pages.
  *
- * In a program that has one of them wane__heap_annotated is set before the first page is made, and every allocation
+ * In a program that has one of them wane__xheap_annotated is set before the first page is made, and every allocation
  * and free goes through the out-of-line paths: elsewhere the inline paths pay nothing for this.
  */
 #ifndef WANE_HEAP_ANNOTATE_H

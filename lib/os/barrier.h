@@ -7,7 +7,7 @@
  * wane__barrier_heavy: membarrier(2), PRIVATE_EXPEDITED, is a full fence in each running thread of the process. After
  * it, a mark that is not visible was made, or will be, by a thread that sees all that the caller wrote before.
  *
- * Without membarrier both sides fence: wane__barrier_works is false, and marks are followed by fence_seq_cst.
+ * Without membarrier both sides fence: wane__barrier_init returns false, and marks are followed by fence_seq_cst.
  */
 #ifndef WANE_OS_BARRIER_H
 #define WANE_OS_BARRIER_H

@@ -36,7 +36,7 @@ void bench_malloc_live(bench_run *r);
 void bench_malloc_cross(bench_run *r);
 
 #define NS "ns an object"
-/* Design section 8: 45, then 30 ns, where glibc with a count took 59. */
+/* The bar is 45 ns, the goal 30, on a machine where glibc with a count took 59. */
 #define CROSS_BAR (45 / 59.0)
 #define CROSS_GOAL (30 / 59.0)
 

@@ -2,27 +2,66 @@
 # SPDX-FileCopyrightText: 2026 The libwane authors
 # SPDX-License-Identifier: MIT
 #
-# layers.sh ROOT: no file of lib/ includes a header of a folder above its own.
+# layers.sh ROOT ARCHIVE: no file of lib/ includes a header of a folder above its own, and no object in
+# ARCHIVE, which has all of them, uses a symbol that a folder above its own defines.
 #
 # An include goes down the list or stays in its folder. Folders of equal height do not include each
-# other either, so that each can be understood, and left out, alone.
+# other either, so that each can be understood, and left out, alone. A declaration lower down, of what is
+# defined further up, would pass as an include: hence the symbols.
 set -eu
 
-root=$1
+root=$1 archive=$2
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+
+# One list for both, in awk.
+ranks='rank["base"] = 0; rank["os"] = 1; rank["heap"] = 2; rank["thread"] = 3
+    rank["count"] = 4; rank["life"] = 5
+    rank["cycle"] = 6; rank["value"] = 6; rank["trace"] = 6
+    rank["api"] = 7'
+
+# The only name that is called upwards, once for each process: a pointer to it would have to be set by a
+# constructor, in an object that a static link need not have.
+upwards='wane__start'
+
+# check_symbols NM: the same for what `nm -A -P -g` printed; an object is called FOLDER_NAME.c.o.
+check_symbols() {
+    awk -v upwards="$upwards" '
+        BEGIN { '"$ranks"' }
+        {
+            object = $1
+            sub(/\]?:$/, "", object)
+            sub(/^.*[\/\[]/, "", object)
+            folder = object
+            sub(/_.*/, "", folder)
+            if (!(folder in rank)) {
+                print object ": its folder has no place in the list of layers"
+                bad = 1
+            } else if ($3 == "U") {
+                uses[++n] = $2; user[n] = object; from[n] = folder
+            } else if ($3 ~ /^[A-TV-Z]$/) {
+                definer[$2] = object; home[$2] = folder; defined++
+            }
+        }
+        END {
+            for (i = 1; i <= n; i++) {
+                s = uses[i]
+                if (!(s in home) || home[s] == from[i] || rank[home[s]] < rank[from[i]] || s == upwards) continue
+                print user[i] ": uses " s " of " definer[s] ", which is above"
+                bad = 1
+            }
+            if (!defined) { print "no symbols"; bad = 1 }
+            exit bad
+        }
+    ' "$1"
+}
 
 # check TREE: prints each violation; fails when there is one.
 check() {
     find "$1/lib" -type f \( -name '*.c' -o -name '*.h' \) | LC_ALL=C sort >"$tmp/files"
     [ -s "$tmp/files" ] || { echo "no files in $1/lib"; return 1; }
     tr '\n' '\0' <"$tmp/files" | xargs -0 awk -v lib="$1/lib/" '
-        BEGIN {
-            rank["base"] = 0; rank["os"] = 1; rank["heap"] = 2; rank["thread"] = 3
-            rank["count"] = 4; rank["life"] = 5
-            rank["cycle"] = 6; rank["value"] = 6; rank["trace"] = 6
-            rank["api"] = 7
-        }
+        BEGIN { '"$ranks"' }
         function complain(why) {
             print FILENAME ":" FNR ": " why
             bad = 1
@@ -74,5 +113,24 @@ mkdir -p "$tmp/tree/lib/api"
 echo '#include "cycle/x.h"' >"$tmp/tree/lib/api/fine.c"
 check "$tmp/tree" || { echo 'self-test: a good tree is refused'; exit 1; }
 
+# symbols LINE...: the good lines and these.
+symbols() {
+    printf '%s\n' 'l.a[x/l.a.p/base_check.c.o]: wane__log T 0 1' 'l.a[x/l.a.p/life_type.c.o]: wane__log U' \
+        'l.a[x/l.a.p/life_type.c.o]: wane__name T 0 1' 'l.a[x/l.a.p/thread_record.c.o]: wane__start U' \
+        'l.a[x/l.a.p/api_start.c.o]: wane__start T 0 1' 'l.a[x/l.a.p/base_check.c.o]: abort U' "$@" >"$tmp/nm"
+}
+symbols
+check_symbols "$tmp/nm" || { echo 'self-test: good symbols are refused'; exit 1; }
+for planted in 'l.a[x/l.a.p/count_take.c.o]: wane__name U' 'l.a[x/l.a.p/odd_take.c.o]: abort U' \
+    'count_take.c.o: wane__name U'; do
+    symbols "$planted"
+    if check_symbols "$tmp/nm" >"$tmp/out"; then
+        echo "self-test: not refused: $planted"
+        exit 1
+    fi
+done
+
 check "$root"
+nm -A -P -g "$archive" >"$tmp/nm"
+check_symbols "$tmp/nm"
 echo "$(wc -l <"$tmp/files") files in their layers"

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * CLOSED for a garbage set of more than one object (design.md, sections 4 and 5): two objects that refer to each other,
+ * CLOSED for a garbage set of more than one object (docs/design/cycle.md): two objects that refer to each other,
  * merged, each with a weak reference. A thread upgrades one, goes on to the other through the slot, empties slots,
  * releases. The collector arms, counts, judges, closes one object after the other, drops those that were touched with
  * the reach that it recorded, opens and un-pins them, and destroys the rest. Nobody holds what it destroys, and an

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * Finalizers at zero (design.md, section 3; lib/count/drop.c): one object with FINAL_DUE, its owner, a second thread,
+ * Finalizers at zero (docs/design/count.md; lib/count/drop.c): one object with FINAL_DUE, its owner, a second thread,
  * and the collector, which settles the units that they keep. Each thread drops its unit or gives it to the root slot,
  * upgrades a weak reference, empties the root. On some threads finalizers may not run (`may`): there the last unit is
  * kept. The finalizer may resurrect the object: a retain, and a store to the root. It runs exactly once, when the unit

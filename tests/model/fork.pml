@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * fork() at any point of a batch of revocations and of a collection (design.md, section 4): thread A forks, and in the
+ * fork() at any point of a batch of revocations and of a collection (docs/design/cycle.md): thread A forks, and in the
  * child only A goes on; B, which releases a unit and settles it if it was kept, and the collector C stop where they are.
  * Only the span from arming to merging holds the lock that the fork takes. The child completes the batches, undoes the
  * collection from its side table, finishes what was decided, then releases, upgrades, and collects by the marks.

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * Which candidates' marks a collection may discharge (design.md, section 4, step 1). Three objects with a slot each and
+ * Which candidates' marks a collection may discharge (docs/design/cycle.md, step 1). Three objects with a slot each and
  * any ages, one thread that links, gives, loads, empties and releases, and collections of generations 0 to 2, some of
  * them aborted. The proof that nothing alive is freed is in cycle.pml and epochs.pml: here a collection takes the marks
  * in one step and judges exactly in another, and the question is whether garbage is found in the end: when the thread

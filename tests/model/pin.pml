@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * PINNED, and deaths that are left to the collector (design.md, sections 2 to 4; lib/count/drop.c, lib/count/revoke.c).
+ * PINNED, and deaths that are left to the collector (docs/design/count.md, cycle.md; lib/count/drop.c, lib/count/revoke.c).
  * One block that is born, dies, is freed and born again; its owner A, another thread B with a unit of its own, and the
  * walking collector, which pins, arms, revokes, merges, counts, judges and un-pins. The object may refer to itself.
  * A ghost number counts the block's lives: what is done for one life must not reach the next. At the end all lives

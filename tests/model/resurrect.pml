@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * The collector's finalizers and the second check (design.md, section 4, step 7): a garbage pair with finalizers and
+ * The collector's finalizers and the second check (docs/design/cycle.md, step 7): a garbage pair with finalizers and
  * weak references, merged. The collector finds it by steps 3 to 6, runs each finalizer that is due under a unit taken
  * in the read-modify-write that takes FINAL_DUE, then does steps 3 to 6 again, closes, decides and destroys. A finalizer
  * may put its object, or the other one, into the root slot. A thread upgrades, follows slots, empties them, takes from

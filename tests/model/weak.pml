@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * Weak references to one object (design.md, section 5; lib/life/weak.c, wane__upgrade_marked): upgrades against the
+ * Weak references to one object (docs/design/life.md; lib/life/weak.c, wane__upgrade_marked): upgrades against the
  * release of the last unit, against memory that is handed out again, and against the collector's WATCHED, TOUCHED and
  * CLOSED. Thread 0 owns the object and its unit, which it releases or gives to the object's own slot; thread 1 upgrades
  * and releases, or empties that slot. An upgrade never yields a dead object, and never NULL for one that is not doomed:
