@@ -9,7 +9,8 @@
  *
  *   call                             waits      user code  in a guard  in a callback  in a signal handler
  *   wane_retain                      wait-free  no         yes         yes            no
- *   wane_release, wane_clear, AUTO   (1)        yes        yes         yes (2)        no
+ *   wane_release, wane_clear, AUTO,
+ *     wane_abandon                   (1)        yes        yes         yes (2)        no
  *   wane_release_later               (1)        no         yes         yes            no
  *   wane_new, _new_extra, _new_at    (1)        no         yes         yes            no
  *   wane_share, wane_is_unique,

@@ -132,6 +132,17 @@ WANE_INLINE void wane_release(void *obj) {
 WANE_API void wane_release_later(void *obj);
 
 /*
+ * Gives up an object that was not completed, because its making failed halfway: as wane_release, but neither `finalize` nor
+ * `destroy` is called for it, nor `trace` at its death. The slots that `slots` names are emptied.
+ *
+ * obj: consumed; no other thread has seen it. bare: a type like the object's own, static too, with the same size, slots and
+ * flags, without `finalize` and `destroy`, and with a `trace` that visits nothing if that type has one.
+ * Threads: any; as wane_release. Runs user code: of what its slots referred to.
+ * Errors: a bare type that differs in more ends the program with one line.
+ */
+WANE_API void wane_abandon(void *obj, wane_type *bare);
+
+/*
  * Releases what a variable holds and sets it to NULL, NULL first: wane_clear(&var), for a pointer of any type to an
  * object. As wane_release otherwise.
  */
@@ -191,6 +202,7 @@ WANE__END
 void *wane_retain(wane_slot *) = delete;
 void wane_release(wane_slot *) = delete;
 void wane_release_later(wane_slot *) = delete;
+void wane_abandon(wane_slot *, wane_type *) = delete;
 void wane_clear(wane_slot *) = delete;
 void wane_clear(wane_slot **) = delete;
 void *wane_share(wane_slot *) = delete;
@@ -203,6 +215,7 @@ extern struct wane__a_slot_is_no_object {
 #define wane_retain(obj) wane_retain(WANE__OBJECT(obj))
 #define wane_release(obj) wane_release(WANE__OBJECT(obj))
 #define wane_release_later(obj) wane_release_later(WANE__OBJECT(obj))
+#define wane_abandon(obj, bare) wane_abandon(WANE__OBJECT(obj), (bare))
 #define wane_share(obj) wane_share(WANE__OBJECT(obj))
 #define wane_clear(var) ((void)sizeof(*(var) == (void *)0), wane_clear(WANE__VARIABLE(var)))
 #endif

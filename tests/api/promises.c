@@ -19,6 +19,7 @@ static void take_line(int level, const char *line, void *unused) {
 }
 static bool is_spare(void *type) { return wane_type_forget(type) == 0; }
 static wane_type spare_type = {.name = "spare", .size = 8};
+static wane_type bare_type = {.name = "bare node", .size = sizeof(struct node), .slots = WANE_SLOTS(struct node, left, right)};
 
 static int64_t count(void) {
     wane_release(wane_retain(held));
@@ -26,6 +27,7 @@ static int64_t count(void) {
     wane_clear(&one);
     WANE_AUTO void *two = wane_retain(held);
     wane_release_later(wane_retain(held));
+    wane_abandon(node_new(8), &bare_type);
     return two == held && one == NULL;
 }
 

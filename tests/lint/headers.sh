@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: MIT
 #
 # headers.sh INCLUDE COMPILER STANDARD HEADER...: each header compiles alone and without a warning.
-# HEADER... is the list of those that are installed; none in the folder may be missing from it.
+# HEADER... is the list of those that are installed; none in the folder may be missing from it. *.hpp are for C++.
 set -eu
 
 include=$(realpath "$1") compiler=$2 standard=$3
@@ -20,7 +20,11 @@ for header; do
     header=$(realpath "$header")
     echo "${header#"$include"/}"
 done | sort >"$tmp/listed"
-(cd "$include" && find . -name '*.h') | sed 's|^\./||' | sort >"$tmp/present"
+case $standard in
+c++*) extension='*.h*' ;;
+*) extension='*.h' ;;
+esac
+(cd "$include" && find . -name "$extension") | sed 's|^\./||' | sort >"$tmp/present"
 if ! cmp -s "$tmp/listed" "$tmp/present"; then
     echo 'include/meson.build does not list what is in include/:'
     diff "$tmp/listed" "$tmp/present" || true
@@ -34,7 +38,7 @@ esac
 
 # compile LEVEL: fails on any warning.
 compile() {
-    "$compiler" -std="$standard" "-O$1" -Wall -Wextra -Wpedantic -Werror -I"$include" \
+    "$compiler" -std="$standard" "-O$1" -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror -I"$include" \
         -c "$source" -o "$tmp/alone.o"
 }
 

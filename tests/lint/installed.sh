@@ -34,17 +34,26 @@ cat >"$tmp/program.c" <<'END'
 
 int main(void) { return strcmp(wane_version(), VERSION) != 0; }
 END
-cp "$tmp/program.c" "$tmp/program.cc"
+cat >"$tmp/program.cc" <<'END'
+#include <cstring>
+#include <wane.hpp>
+
+int main() { return std::strcmp(wane_version(), VERSION) != 0 || !wane::make<int>(); }
+END
 version=-DVERSION="\"$(flags --modversion)\""
 
 # try COMPILER SOURCE
 try() {
+    case $1 in
+    *++) std=-std=c++17 ;;
+    *) std=-std=c17 ;;
+    esac
     command -v "$1" >/dev/null || { echo "skip: no $1"; return 0; }
     # shellcheck disable=SC2046
-    "$1" "$version" $(flags --cflags) "$2" -o "$tmp/program" $(flags --libs)
+    "$1" $std "$version" $(flags --cflags) "$2" -o "$tmp/program" $(flags --libs)
     LD_LIBRARY_PATH=$libdir "$tmp/program" || { echo "$1 $2: wrong version or crash"; exit 1; }
     # shellcheck disable=SC2046
-    "$1" "$version" $(flags --cflags) "$2" -o "$tmp/program" "$libdir/libwane.a" \
+    "$1" $std "$version" $(flags --cflags) "$2" -o "$tmp/program" "$libdir/libwane.a" \
         $(flags --libs --static | sed 's/-lwane\>//')
     "$tmp/program" || { echo "$1 $2, static: wrong version or crash"; exit 1; }
 }
