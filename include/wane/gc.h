@@ -63,7 +63,7 @@ WANE_API void wane_gc_resume(void);
 WANE_API size_t wane_gc_collect(int generation);
 
 /*
- * The same with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM (given up for want of
+ * As wane_gc_collect, with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM (given up for want of
  * memory, or because the system took membarrier(2) away meanwhile; what ret says was found before), -EAGAIN. ret may be NULL.
  */
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
@@ -132,7 +132,7 @@ WANE_API int wane_collector_run(void);
  * dead cycle may hold much. The sum is kept for the process and not for the object: when obj dies nothing is subtracted
  * by itself; its `destroy` notes the bytes as gone, with -bytes, where it frees them.
  *
- * obj: held or borrowed, or the object that is being destroyed or finalized. NULL: nothing happens.
+ * obj: held or borrowed, or the object that is being destroyed or finalized. NULL: nothing happens. bytes: the change.
  * Sums that do not fit stay at the limit; a sum below zero counts as zero.
  * Threads: any, in a guard and in callbacks too; does not wait, wakes the library's thread if a collection is due; runs no user code.
  */
@@ -168,7 +168,8 @@ WANE_API bool wane_gc_is_finalized(const void *obj);
  * pointers, which the caller overwrites by further moves or with wane_slot_init(slot, NULL) before the next collection can
  * see them, that is: between wane_change_begin and wane_change_end, or at places beyond what `trace` visits.
  *
- * container: held by the caller, whose `trace` visits the slots. Threads: the caller keeps others from changing the
+ * container: held by the caller, whose `trace` visits the slots. dst, src: the first slots there and here. n: how many.
+ * Threads: the caller keeps others from changing the
  * same slots. Short: the collector waits for it.
  */
 WANE_API void wane_slots_move(void *container, wane_slot *dst, wane_slot *src, size_t n);

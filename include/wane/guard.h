@@ -53,12 +53,13 @@ WANE_INLINE void wane_guard_leave(void) {
  * Runs fn(arg) once every guard that is open now, in any thread, has ended: for memory that readers may still see.
  * Calls of one thread run in their order, on the collector thread or where the table in wane.h says that user code may run.
  *
- * fn: not NULL. Returns 0, -ENOMEM, -EAGAIN (no thread record), or -EINVAL when fn is NULL.
+ * fn: not NULL. arg: what it is called with.
+ * Returns 0, -ENOMEM, -EAGAIN (no thread record), or -EINVAL when fn is NULL.
  * Threads: any; lock-free but for its malloc; may be called inside a guard.
  */
 WANE_API int wane_defer(void (*fn)(void *arg), void *arg);
 
-/* The same with memory of the caller's, which cannot fail: the node must stay until fn is called, which may free it. */
+/* As wane_defer, with memory of the caller's, which cannot fail: the node must stay until fn is called, which may free it. */
 typedef struct wane_defer_node {
     struct wane_defer_node *wane__next;
     void (*wane__fn)(void *arg);

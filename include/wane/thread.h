@@ -49,7 +49,7 @@ WANE_API void wane_thread_detach(void);
 WANE_API int wane_flush(void);
 
 /*
- * The same, for at most timeout_ns nanoseconds (0: one try; 0 is returned if nothing is pending). It is late by one callback, or
+ * As wane_flush, for at most timeout_ns nanoseconds (0: one try; 0 is returned if nothing is pending). It is late by one callback, or
  * what else cannot be divided. -ETIMEDOUT when that was too short; what was not done stays deferred. -EINVAL when negative.
  */
 WANE_API int wane_flush_for(int64_t timeout_ns);

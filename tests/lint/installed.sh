@@ -15,6 +15,10 @@ DESTDIR=$tmp/root "$meson" install -C "$build" --no-rebuild --quiet >/dev/null
 pc=$(find "$tmp/root" -name wane.pc)
 [ -n "$pc" ] || { echo 'wane.pc is not installed'; exit 1; }
 libdir=$(dirname "$(dirname "$pc")")
+if [ -d "$build/docs/reference/man3" ] && ! find "$tmp/root" -path '*/man/man3/wane_retain.3' | grep -q .; then
+    echo 'the manual pages are not installed'
+    exit 1
+fi
 
 # The prefix inside the file is the final one; the definitions say where it is now.
 prefix=$tmp/root$(pkg-config --variable=prefix "$pc")
