@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Runs the tests of one program; see harness.h. Everything is in one process, one test after the
-// other, so a program says its own teardown; only check_aborts and check_in_child fork.
+// other, so a program says its own teardown; only what runs in a child forks.
 
 #include "harness.h"
 
 #include "watchdog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -79,21 +80,22 @@ void test_note_skip(const char *why) { skip_reason = why; }
 
 // Children.
 
-static pid_t start_child(void (*fn)(void *arg), void *arg, int stderr_to) {
-    fflush(stdout);
-    fflush(stderr);
+static pid_t start_child(void (*fn)(void *arg), void *arg, int output) {
+    fflush(NULL);
     pid_t child = fork();
+    CHECK_MSG(child >= 0, "fork: %s", strerror(errno));
     if (child != 0) {
         return child;
     }
-    if (stderr_to >= 0) {
-        dup2(stderr_to, STDERR_FILENO);
-        close(stderr_to);
+    if (output >= 0) {
+        dup2(output, STDOUT_FILENO);
+        dup2(output, STDERR_FILENO);
+        close(output);
     }
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     fn(arg);
-    fflush(stdout);
+    fflush(NULL);
     _exit(0);
 }
 
@@ -124,36 +126,31 @@ static void read_all(int fd, char *ret_text, size_t size) {
     ret_text[used] = '\0';
 }
 
-void test_check_aborts(const char *file, int line, void (*fn)(void *arg), void *arg,
-                       const char *text) {
+void test_run_child(void (*fn)(void *arg), void *arg, struct test_end *ret) {
     int ends[2];
-    if (pipe(ends) != 0) {
-        test_fail(file, line, "pipe: %s", strerror(errno));
-    }
+    CHECK_MSG(pipe2(ends, O_CLOEXEC) == 0, "pipe2: %s", strerror(errno));
     pid_t child = start_child(fn, arg, ends[1]);
     close(ends[1]);
-    if (child < 0) {
-        test_fail(file, line, "fork: %s", strerror(errno));
-    }
-    static char said[8192];
-    read_all(ends[0], said, sizeof said);
+    read_all(ends[0], ret->said, sizeof ret->said);
     close(ends[0]);
-    int status = wait_for_child(child);
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) {
+    ret->status = wait_for_child(child);
+}
+
+void test_check_aborts(const char *file, int line, void (*fn)(void *arg), void *arg,
+                       const char *text) {
+    static struct test_end end;
+    test_run_child(fn, arg, &end);
+    if (!WIFSIGNALED(end.status) || WTERMSIG(end.status) != SIGABRT) {
         test_fail(file, line, "child did not abort (wait status %#x), it said: %s",
-                  (unsigned)status, said);
+                  (unsigned)end.status, end.said);
     }
-    if (strstr(said, text) == NULL) {
-        test_fail(file, line, "child aborted without \"%s\", it said: %s", text, said);
+    if (strstr(end.said, text) == NULL) {
+        test_fail(file, line, "child aborted without \"%s\", it said: %s", text, end.said);
     }
 }
 
 void test_check_in_child(const char *file, int line, void (*fn)(void *arg), void *arg) {
-    pid_t child = start_child(fn, arg, -1);
-    if (child < 0) {
-        test_fail(file, line, "fork: %s", strerror(errno));
-    }
-    int status = wait_for_child(child);
+    int status = wait_for_child(start_child(fn, arg, -1));
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         test_fail(file, line, "child failed (wait status %#x)", (unsigned)status);
     }
@@ -241,10 +238,12 @@ uint64_t test_option(const char *name, uint64_t unset) {
     return unset;
 }
 
+static bool is_option(const char *argument) { return strncmp(argument, "--", 2) == 0; }
+
 static bool wanted(const test_record *t) {
     bool named = false;
     for (int i = 1; i < arg_count; i++) {
-        if (strncmp(arg_list[i], "--", 2) == 0) {
+        if (is_option(arg_list[i])) {
             i++;  // and its number
         } else if (strcmp(arg_list[i], t->name) == 0) {
             return true;
@@ -253,6 +252,49 @@ static bool wanted(const test_record *t) {
         }
     }
     return !named;
+}
+
+static bool is_test(const char *name) {
+    for (const test_record *t = first_test; t != NULL; t = t->next) {
+        if (strcmp(t->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool names_are_known(void) {
+    for (int i = 1; i < arg_count; i++) {
+        if (is_option(arg_list[i])) {
+            i++;
+        } else if (!is_test(arg_list[i])) {
+            fprintf(stderr, "no such test: %s (--list names them)\n", arg_list[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool asked_for(const char *what) {
+    return arg_count == 2 && strcmp(arg_list[1], what) == 0;
+}
+
+static void list(void) {
+    for (const test_record *t = first_test; t != NULL; t = t->next) {
+        puts(t->name);
+    }
+}
+
+static void help(void) {
+    printf("usage: %s [--seed N] [TEST...]\n"
+           "Runs the tests that are named, or all; in the order of --list.\n"
+           "  --list     names the tests\n"
+           "  --seed N   repeats a run that printed \"seed N\"\n"
+           "Stress programs also take numbers: --seconds N, --threads N, --size N, where they mean something.\n"
+           "In the environment: WANE_TEST_SEED is --seed, WANE_TEST_WATCHDOG the seconds after which a test\n"
+           "that hangs is ended with the stacks of its threads, WANE_STRESS_SCALE a factor for stress programs.\n"
+           "Exit status: 0 passed, 77 all skipped, 2 no such test, else failed.\n",
+           arg_list[0]);
 }
 
 static bool run_one(const test_record *t) {
@@ -273,6 +315,13 @@ static bool run_one(const test_record *t) {
 int main(int argc, char **argv) {
     arg_count = argc;
     arg_list = argv;
+    if (asked_for("--list") || asked_for("--help")) {
+        asked_for("--list") ? list() : help();
+        return 0;
+    }
+    if (!names_are_known()) {
+        return 2;
+    }
     signal(SIGTERM, say_where_on_term);
     choose_seed();
     const char *seconds = getenv("WANE_TEST_WATCHDOG");
@@ -290,10 +339,6 @@ int main(int argc, char **argv) {
         } else {
             skipped++;
         }
-    }
-    if (ran + skipped == 0) {
-        fprintf(stderr, "no such test\n");
-        return 2;
     }
     return ran == 0 ? EXIT_SKIPPED : 0;
 }

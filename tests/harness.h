@@ -6,6 +6,8 @@
 //
 //     TEST(release_of_the_last_unit) { CHECK_EQ_INT(value(), 3); }
 //
+// `--list` names the tests of a program, `--help` says what else it takes.
+//
 // A failed check prints file, line and values and ends the process with status 1, from any thread.
 // A program whose tests were all skipped ends with 77, which the test runner shows as skipped.
 // When the runner's timeout ends the process, the name of the test that was running is printed, and the
@@ -85,6 +87,12 @@ void test_note_skip(const char *why);
 #define check_aborts(fn, arg, text) test_check_aborts(__FILE__, __LINE__, (fn), (arg), (text))
 void test_check_aborts(const char *file, int line, void (*fn)(void *arg), void *arg,
                        const char *text);
+// Runs fn(arg) in a forked child: how it ended (as waitpid tells), and what it wrote to both outputs.
+struct test_end {
+    int status;
+    char said[16384];
+};
+void test_run_child(void (*fn)(void *arg), void *arg, struct test_end *ret);
 // Runs fn(arg) in a forked child, which must return from it; a check that fails there fails here.
 #define check_in_child(fn, arg) test_check_in_child(__FILE__, __LINE__, (fn), (arg))
 void test_check_in_child(const char *file, int line, void (*fn)(void *arg), void *arg);

@@ -63,14 +63,16 @@ API_UNUSED static struct node *node_new(uint64_t number) {
     return n;
 }
 
-// Two nodes that refer to each other; returns one of them, held once.
-API_UNUSED static struct node *node_pair(void) {
-    struct node *a = node_new(1), *b = node_new(2);
+// Two nodes that refer to each other, numbered from `number` on; returns the first, held once.
+API_UNUSED static struct node *node_pair_from(uint64_t number) {
+    struct node *a = node_new(number), *b = node_new(number + 1);
     wane_slot_store(&a->left, b);
     wane_slot_store(&b->left, a);
     wane_release(b);
     return a;
 }
+
+API_UNUSED static struct node *node_pair(void) { return node_pair_from(1); }
 
 // An object without slots or callbacks.
 struct leaf {
@@ -174,53 +176,39 @@ API_UNUSED static void gate_wait(struct gate *g) {
     pthread_mutex_unlock(&g->lock);
 }
 
-// A child: runs fn(arg), what it wrote to both outputs, and how it ended.
-struct api_end {
-    int status;
-    char said[16384];
+// A thread that is in a guard until it is told to leave.
+struct api_holder {
+    pthread_t thread;
+    struct gate entered, may_leave;
 };
 
-API_UNUSED static void api_run_child(void (*fn)(void *), void *arg, struct api_end *ret) {
-    int ends[2];
-    CHECK_EQ_INT(pipe(ends), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        fn(arg);
-        fflush(NULL);
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t used = 0;
-    for (;;) {
-        char beyond[512];
-        size_t room = sizeof ret->said - 1 - used;
-        ssize_t n =
-            read(ends[0], room > 0 ? ret->said + used : beyond, room > 0 ? room : sizeof beyond);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            break;
-        }
-        used += n > 0 && room > 0 ? (size_t)n : 0;
-    }
-    ret->said[used] = '\0';
-    close(ends[0]);
-    while (waitpid(child, &ret->status, 0) < 0 && errno == EINTR) {
-    }
+static void *api_stay_inside(void *holder) {
+    struct api_holder *h = holder;
+    wane_guard_enter();
+    gate_set(&h->entered, true);
+    gate_wait(&h->may_leave);
+    wane_guard_leave();
+    return NULL;
+}
+
+// Returns when the thread is inside.
+API_UNUSED static void api_hold_guard(struct api_holder *h) {
+    *h = (struct api_holder){.entered = GATE_CLOSED, .may_leave = GATE_CLOSED};
+    h->thread = api_thread(api_stay_inside, h);
+    gate_wait(&h->entered);
+}
+
+API_UNUSED static void api_leave_guard(struct api_holder *h) {
+    gate_set(&h->may_leave, true);
+    api_join(h->thread);
 }
 
 // Runs fn(arg) in a child that must end by abort() after one line that contains each of the texts
 // (NULL: none). Under AddressSanitizer a report of its own will do: it may see the misuse first.
 API_UNUSED static void api_dies_with(void (*fn)(void *), void *arg, const char *a, const char *b,
                                      const char *c) {
-    static struct api_end end;
-    api_run_child(fn, arg, &end);
+    static struct test_end end;
+    test_run_child(fn, arg, &end);
     if (TEST_ASAN && strstr(end.said, "ERROR: AddressSanitizer") != NULL) {
         return;
     }

@@ -74,8 +74,8 @@ static void end_waiting(void *unused) {
 }
 
 TEST(cancelled_while_it_waits) {
-    static struct api_end end;
-    api_run_child(end_waiting, NULL, &end);
+    static struct test_end end;
+    test_run_child(end_waiting, NULL, &end);
     CHECK_MSG(end.status == 0, "status %#x, it said: %s", (unsigned)end.status, end.said);
     CHECK_MSG(strstr(end.said, "inside a guard") != NULL, "no warning in: %s", end.said);
 }
@@ -140,7 +140,7 @@ static void end_using(void *unused) {
 }
 
 TEST(cancelled_in_every_call) {
-    static struct api_end end;
-    api_run_child(end_using, NULL, &end);
+    static struct test_end end;
+    test_run_child(end_using, NULL, &end);
     CHECK_MSG(end.status == 0, "status %#x, it said: %s", (unsigned)end.status, end.said);
 }

@@ -187,8 +187,8 @@ static void leave_a_guard_by_default(void *unused) {
 
 TEST(the_last_line_goes_to_the_log) {
     api_dies_with(leave_a_guard, NULL, "<mine1:", "guard", ">");
-    struct api_end *end = calloc(1, sizeof *end);
-    api_run_child(leave_a_guard_by_default, NULL, end);
+    struct test_end *end = calloc(1, sizeof *end);
+    test_run_child(leave_a_guard_by_default, NULL, end);
     CHECK(WIFSIGNALED(end->status) && WTERMSIG(end->status) == SIGABRT);
     CHECK_EQ_PTR(strstr(end->said, "<mine"), NULL);
     CHECK(strstr(end->said, "guard") != NULL);
@@ -282,8 +282,8 @@ static void report_leaks(void *unused) {
 }
 
 TEST(shutdown_names_what_is_alive) {
-    struct api_end *end = calloc(1, sizeof *end);
-    api_run_child(report_leaks, NULL, end);
+    struct test_end *end = calloc(1, sizeof *end);
+    test_run_child(report_leaks, NULL, end);
     CHECK_MSG(WIFEXITED(end->status) && WEXITSTATUS(end->status) == 0, "%s", end->said);
     CHECK_MSG(strstr(end->said, "<leak") != NULL, "%s", end->said);
     CHECK_MSG(strstr(end->said, "node") != NULL, "%s", end->said);

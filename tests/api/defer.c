@@ -136,29 +136,19 @@ TEST(null_is_refused) {
     CHECK_EQ_UINT(api_stats().deferred_pending, 0);
 }
 
-static struct gate entered = GATE_CLOSED, may_leave = GATE_CLOSED;
-
-static void *stay_inside(void *unused) {
-    wane_guard_enter();
-    gate_set(&entered, true);
-    gate_wait(&may_leave);
-    wane_guard_leave();
-    return unused;
-}
-
 TEST(guards_of_others_are_waited_for) {
     atomic_store(&ran, 0);
-    pthread_t holder = api_thread(stay_inside, NULL);
-    gate_wait(&entered);
+    struct api_holder holder;
+    api_hold_guard(&holder);
     CHECK_EQ_INT(wane_defer(note, NULL), 0);
     wane_poll();
     CHECK_EQ_INT(wane_flush_for(50 * (int64_t)API_MS), -ETIMEDOUT);
     wane_poll();
     CHECK_EQ_UINT(atomic_load(&ran), 0);
-    gate_set(&may_leave, true);
+    gate_set(&holder.may_leave, true);
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_UINT(atomic_load(&ran), 1);
-    api_join(holder);
+    api_join(holder.thread);
 }
 
 TEST(ones_own_guard_is_waited_for) {

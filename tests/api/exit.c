@@ -31,8 +31,8 @@ static void start_threads(int count) {
 
 static void check_ends_with(void (*fn)(void *), void *arg, int want) {
     // Not on the heap: a child whose first stack is gone would be said to have lost it.
-    static struct api_end end;
-    api_run_child(fn, arg, &end);
+    static struct test_end end;
+    test_run_child(fn, arg, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == want, "status %#x, it said: %s",
               (unsigned)end.status, end.said);
 }

@@ -375,23 +375,13 @@ TEST(flush_in_a_callback_in_a_guard_is_refused) {
 
 // Timeouts.
 
-static struct gate entered = GATE_CLOSED, may_leave = GATE_CLOSED;
-
-static void *stay_inside(void *unused) {
-    wane_guard_enter();
-    gate_set(&entered, true);
-    gate_wait(&may_leave);
-    wane_guard_leave();
-    return unused;
-}
-
 TEST(flush_for_ends_in_time) {
     CHECK_EQ_INT(wane_flush_for(-1), -EINVAL);
     CHECK_EQ_INT(wane_flush_for(INT64_MIN), -EINVAL);
     CHECK_EQ_INT(wane_flush_for(INT64_MAX), 0);
     CHECK_EQ_INT(wane_flush_for(0), 0); // nothing is pending
-    pthread_t holder = api_thread(stay_inside, NULL);
-    gate_wait(&entered);
+    struct api_holder holder;
+    api_hold_guard(&holder);
     size_t dead = atomic_load(&nodes_dead);
     wane_slot_give(&place, node_new(1));
     wane_slot_clear(&place);
@@ -405,10 +395,10 @@ TEST(flush_for_ends_in_time) {
         CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
         CHECK(api_stats().deferred_pending >= 1);
     }
-    gate_set(&may_leave, true);
+    gate_set(&holder.may_leave, true);
     CHECK_EQ_INT(wane_flush_for((int64_t)API_PATIENCE), 0);
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
-    api_join(holder);
+    api_join(holder.thread);
 }
 
 // One try is enough where nothing is pending, though others try as well. A thread that lost its processor in the middle of
@@ -438,10 +428,8 @@ TEST(one_try_beside_others) {
 }
 
 TEST(flush_waits_for_the_guards_of_others) {
-    gate_set(&entered, false);
-    gate_set(&may_leave, false);
-    pthread_t holder = api_thread(stay_inside, NULL);
-    gate_wait(&entered);
+    struct api_holder holder;
+    api_hold_guard(&holder);
     size_t dead = atomic_load(&nodes_dead);
     atomic_store(&ready, 0);
     gate_set(&done, true);
@@ -450,11 +438,11 @@ TEST(flush_waits_for_the_guards_of_others) {
     pthread_t flusher = api_thread(flush_often, NULL);
     test_sleep_ns(30 * API_MS);
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
-    gate_set(&may_leave, true);
+    gate_set(&holder.may_leave, true);
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK(atomic_load(&nodes_dead) >= dead + 1);
     api_join(flusher);
-    api_join(holder);
+    api_join(holder.thread);
     wane_slot_clear(&place);
 }
 
@@ -501,10 +489,8 @@ TEST(poll_attaches) { check_in_child(poll_for_others, NULL); }
 TEST(poll_applies_what_is_safe) { check_in_child(poll_alone, NULL); }
 
 TEST(poll_never_waits) {
-    gate_set(&entered, false);
-    gate_set(&may_leave, false);
-    pthread_t holder = api_thread(stay_inside, NULL);
-    gate_wait(&entered);
+    struct api_holder holder;
+    api_hold_guard(&holder);
     size_t dead = atomic_load(&nodes_dead);
     wane_slot_give(&place, node_new(1));
     wane_slot_clear(&place);
@@ -515,8 +501,7 @@ TEST(poll_never_waits) {
         wane_guard_leave();
     }
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead);
-    gate_set(&may_leave, true);
-    api_join(holder);
+    api_leave_guard(&holder);
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
 }

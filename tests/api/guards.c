@@ -143,16 +143,6 @@ TEST(a_thread_that_exits_inside_leaves) {
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
 }
 
-static struct gate entered = GATE_CLOSED, may_leave = GATE_CLOSED;
-
-static void *stay_inside(void *unused) {
-    wane_guard_enter();
-    gate_set(&entered, true);
-    gate_wait(&may_leave);
-    wane_guard_leave();
-    return unused;
-}
-
 static bool guard_is_seen(void *ns) { return api_stats().oldest_guard_ns >= *(uint64_t *)ns; }
 
 static bool no_guard_is_seen(void *unused) {
@@ -182,8 +172,8 @@ TEST(a_long_guard_is_seen) {
     wane_set_log(count_warnings, &warnings);
     size_t dead = atomic_load(&nodes_dead);
     wane_slot_give(&place, node_new(1));
-    pthread_t holder = api_thread(stay_inside, NULL);
-    gate_wait(&entered);
+    struct api_holder holder;
+    api_hold_guard(&holder);
     wane_slot_clear(&place);
     uint64_t age = 100 * API_MS;
     CHECK(test_wait_until(guard_is_seen, &age, API_PATIENCE));
@@ -193,8 +183,7 @@ TEST(a_long_guard_is_seen) {
     wane_release(node_new(2));
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
     CHECK_EQ_INT(wane_flush_for(0), -ETIMEDOUT);
-    gate_set(&may_leave, true);
-    api_join(holder);
+    api_leave_guard(&holder);
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 2);
     wane_set_log(NULL, NULL);

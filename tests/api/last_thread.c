@@ -47,9 +47,9 @@ static void *work(void *unused) {
 }
 
 static void wait_for_and_count(void (*end)(void *), void *arg, const char *a, const char *b) {
-    static struct api_end it;
+    static struct test_end it;
     // A child that hangs is ended by the alarm, with another status.
-    api_run_child(end, arg, &it);
+    test_run_child(end, arg, &it);
     CHECK_MSG(WIFEXITED(it.status) && WEXITSTATUS(it.status) == 0, "status %#x, it said: %s",
               (unsigned)it.status, it.said);
     CHECK_MSG(strstr(it.said, a) != NULL && strstr(it.said, b) != NULL, "it said: %s", it.said);

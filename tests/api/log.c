@@ -56,8 +56,8 @@ TEST(the_last_line) {
     if (TEST_TSAN || TEST_ASAN) {
         SKIP("forks in forks");
     }
-    static struct api_end end;
-    api_run_child(misuse_of_a_type, NULL, &end);
+    static struct test_end end;
+    test_run_child(misuse_of_a_type, NULL, &end);
     CHECK(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGABRT);
 }
 

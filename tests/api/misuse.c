@@ -241,9 +241,9 @@ static void overrun_into_the_dead(void *unused) {
 TEST(a_spoilt_free_list) { api_dies_with(overrun_into_the_dead, NULL, "victim", "was written to", "block of 64 bytes"); }
 
 TEST(correct_use_says_nothing) {
-    struct api_end *end = calloc(1, sizeof *end);
+    struct test_end *end = calloc(1, sizeof *end);
     void *o = wane_new(&victim_type);
-    api_run_child(wane_release, o, end);
+    test_run_child(wane_release, o, end);
     CHECK_EQ_INT(end->status, 0);
     CHECK_EQ_STR(end->said, "");
     free(end);

@@ -10,14 +10,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static wane_slot place;
 static _Atomic(bool) over;
 
-// A list behind the slot, so that a borrowed pointer leads to further ones.
-static struct node *pair_new(uint64_t number) {
-    struct node *first = node_new(number), *second = node_new(number + 1);
-    wane_slot_init(&first->left, second);
-    wane_slot_store(&second->right, first);  // a cycle: its end is the collector's
-    return first;
-}
-
 static void *read_under_lock(void *unused) {
     while (!atomic_load(&over)) {
         pthread_mutex_lock(&lock);
@@ -38,7 +30,7 @@ static void *read_under_lock(void *unused) {
 
 static void *write_under_lock(void *unused) {
     for (uint64_t i = 0; i < (TEST_TSAN || TEST_ASAN ? 3000 : 30000); i++) {
-        struct node *n = pair_new(i);
+        struct node *n = node_pair_from(i); // behind the slot a borrowed pointer leads on
         pthread_mutex_lock(&lock);
         wane_slot_give(&place, n);
         CHECK_EQ_PTR(wane_slot_peek(&place), n);
@@ -50,7 +42,7 @@ static void *write_under_lock(void *unused) {
 
 TEST(peek_without_a_guard) {
     CHECK_EQ_INT(wane_option_set("threshold0", 500), 0);
-    wane_slot_give(&place, pair_new(0));
+    wane_slot_give(&place, node_pair_from(0));
     pthread_t readers[2], writers[2];
     for (int i = 0; i < 2; i++) {
         readers[i] = api_thread(read_under_lock, NULL);

@@ -260,8 +260,8 @@ TEST(forks_beside_deaths) {
     }
     churn(&small_type, MANY);
     for (int i = 0; i < 20; i++) {
-        struct api_end *end = calloc(1, sizeof *end);
-        api_run_child(go_on_in_child, NULL, end);
+        struct test_end *end = calloc(1, sizeof *end);
+        test_run_child(go_on_in_child, NULL, end);
         CHECK_MSG(end->status == 0 && end->said[0] == '\0', "%#x: %s", (unsigned)end->status, end->said);
         free(end);
     }
@@ -305,8 +305,8 @@ TEST(short_of_memory) {
         return; // they need memory themselves
     }
     for (int guarded = 0; guarded < 2; guarded++) {
-        struct api_end *end = calloc(1, sizeof *end);
-        api_run_child(run_out, guarded ? end : NULL, end);
+        struct test_end *end = calloc(1, sizeof *end);
+        test_run_child(run_out, guarded ? end : NULL, end);
         CHECK_MSG(end->status == 0, "%#x: %s", (unsigned)end->status, end->said);
         free(end);
     }

@@ -514,8 +514,8 @@ static void step_in_child(void *unused) {
 }
 
 static void check_child(void (*fn)(void *), void *arg) {
-    static struct api_end end;
-    api_run_child(fn, arg, &end);
+    static struct test_end end;
+    test_run_child(fn, arg, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0, "child: %#x, %s",
               (unsigned)end.status, end.said);
 }

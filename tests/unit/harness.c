@@ -125,25 +125,38 @@ TEST(watchdog_ends_what_hangs) {
 
 TEST(watchdog_lets_progress_go_on) { check_in_child(goes_on, NULL); }
 
+static void end_as_the_runner_does(void *unused) {
+    (void)unused;
+    raise(SIGTERM);
+}
+
 TEST(watchdog_at_the_end_of_patience) {
-    int ends[2];
-    CHECK_EQ_INT(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        raise(SIGTERM);  // as the runner does
-        _exit(0);
-    }
-    close(ends[1]);
-    char text[4096] = "";
-    size_t used = 0;
-    for (ssize_t n; used < sizeof text - 1 && (n = read(ends[0], text + used, sizeof text - 1 - used)) > 0;) {
-        used += (size_t)n;
-    }
-    close(ends[0]);
-    int status = 0;
-    CHECK_EQ_INT(waitpid(child, &status, 0), child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    static struct test_end end;
+    test_run_child(end_as_the_runner_does, NULL, &end);
+    CHECK(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGTERM);
+    const char *text = end.said;
     CHECK_MSG(strstr(text, "in test watchdog_at_the_end_of_patience") != NULL, "%s", text);
     CHECK_MSG(strstr(text, "\": state ") != NULL, "%s", text);
+}
+
+// What a program says of itself.
+
+static void run_again(void *arguments) { execv("/proc/self/exe", arguments); }
+
+static const char *said_by(const char *argument, const char *further, int want) {
+    static struct test_end end;
+    const char *arguments[] = {"harness", argument, further, NULL};
+    test_run_child(run_again, (void *)arguments, &end);
+    CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == want, "%s: status %#x, it said: %s", argument,
+              (unsigned)end.status, end.said);
+    return end.said;
+}
+
+TEST(a_program_lists_its_tests) {
+    const char *list = said_by("--list", NULL, 0);
+    CHECK_MSG(strncmp(list, "checks_pass\nchecks_fail\n", 24) == 0, "%s", list);
+    CHECK(strstr(list, "\na_program_lists_its_tests\n") != NULL && strstr(list, "seed") == NULL);
+    CHECK(strstr(said_by("--help", NULL, 0), "--seed N") != NULL);
+    CHECK(strstr(said_by("checks_pass", NULL, 0), "ok checks_pass\n") != NULL);
+    CHECK(strstr(said_by("checks_pass", "no_such", 2), "no such test: no_such") != NULL);
 }
