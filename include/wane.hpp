@@ -394,12 +394,18 @@ template <class T> wane_type *bare_type() noexcept {
 
 } // namespace detail
 
-/* The library's description of a class: for wane_type_forget, and to compare with wane_typeof. */
+/* The library's description of a class: to compare with wane_typeof. */
 template <class T> wane_type *type() noexcept {
     static_assert(std::is_object_v<T> && !std::is_array_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T>, "a class");
     static_assert(alignof(T) <= 16, "objects are aligned to 16 bytes");
     static wane_type t = detail::describe<T>();
     return &t;
+}
+
+/* As wane_type_forget: before the code of T is unmapped. 0, or -EBUSY while there are objects. */
+template <class T> int forget() noexcept {
+    int error = wane_type_forget(type<T>());
+    return error != 0 ? error : wane_type_forget(detail::bare_type<T>());
 }
 
 /*

@@ -298,9 +298,12 @@ TEST(constructors_that_throw) {
         }
         nothing_is_left();
     }
-    (void)wane::make<fragile>(2);
+    auto whole = wane::make<fragile>(2);
+    CHECK_EQ_INT(wane::forget<fragile>(), -EBUSY);
+    whole.reset();
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_INT(finalized.exchange(0), 101);
+    CHECK_EQ_INT(wane::forget<fragile>(), 0);
 }
 
 TEST(out_of_memory_is_an_exception) {
