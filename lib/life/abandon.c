@@ -31,6 +31,7 @@ void(wane_abandon)(void *obj, wane_type *bare) {
     if (obj == NULL)
         return;
     struct wane__header *h = wane__header_of(obj);
+    wane__need_ours(h, "wane_abandon");
     uint64_t w = load_acquire(&h->shared); /* [order:count] */
     if (!wane__word_has(w, WANE__LIVE))
         wane__fatal_dead(h, "wane_abandon");

@@ -15,6 +15,7 @@ static wane_slot place;
 
 static void do_release(void *o) { wane_release(o); }
 static void do_release_later(void *o) { wane_release_later(o); }
+static void do_abandon(void *o) { wane_abandon(o, &leaf_type); }
 static void do_clear(void *o) { wane_clear(&o); }
 static void do_retain(void *o) { wane_retain(o); }
 static void do_share(void *o) { wane_share(o); }
@@ -51,6 +52,7 @@ static const struct use {
     bool always; // in builds with pauses as well, where some are inline
 } uses[] = {
     {do_release, "wane_release", false},      {do_release_later, "wane_release_later", true},
+    {do_abandon, "wane_abandon", true},
     {do_clear, "wane_clear", false},          {do_retain, "wane_retain", false},
     {do_share, "wane_share", true},           {do_unique, "wane_is_unique", true},
     {do_note, "wane_note_external", true},    {do_immortalize, "wane_immortalize", true},
