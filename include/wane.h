@@ -40,6 +40,16 @@
  *   wane_gc_step                     no         yes        aborts      -EDEADLK       no
  *   wane_gc_wait_ns, wane_event_fd   short lock no         yes         yes            no
  *   wane_collector_run               waits      yes        aborts      -EDEADLK       no
+ *   wane_gc_remove_callback          (8)        no         yes         yes            no
+ *   wane_gc_add_callback,
+ *     _get_unreachable               short lock no         yes         yes            no
+ *   wane_gc_get_objects,
+ *     _get_referrers, _explain       (9)        yes        aborts      yes (10)       no
+ *   wane_gc_freeze, _unfreeze,
+ *     _get_freeze_count              (9)        yes        aborts      yes (10)       no
+ *   wane_gc_get_referents            no         yes        yes         yes            no
+ *   wane_gc_is_tracked,
+ *     _is_finalized                  wait-free  no         yes         yes            no
  *   other wane_gc_ calls             (4)        no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no
  *   wane_slots_move,
@@ -67,8 +77,11 @@
  *     that, and counts it as a stall.
  * (7) For guards and callbacks of other threads. So a callback that waits for a thread which is in such a call, for a lock that
  *     it holds or for its end, waits for itself, for ever. After `guard_warn_ms` the log names the thread in the callback.
+ * (8) For a call of that callback which another thread is in.
+ * (9) For collections of other threads, and looks at the whole heap. wane_gc_explain waits as wane_flush does, but in a callback.
+ * (10) In a callback that runs in a guard they show nothing, do nothing, or say -EDEADLK.
  *
- * User code (finalize, destroy, deferred functions) runs only in the calls marked so and on the library's
+ * User code (finalize, destroy, deferred functions, callbacks of collections, and those that are shown objects) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
  * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
  * when no thread record is to be had. No call is a cancellation point, and a thread that was cancelled goes on to the end
@@ -84,6 +97,7 @@
 #include <wane/control.h>
 #include <wane/gc.h>
 #include <wane/guard.h>
+#include <wane/inspect.h>
 #include <wane/object.h>
 #include <wane/slot.h>
 #include <wane/thread.h>

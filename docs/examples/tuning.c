@@ -40,5 +40,5 @@ int main(void) {
 /* prints:
 1048576
 1 alive
-[2] leak: 1 objects of type "session" are alive
+[2] leak: 1 objects of type "session" are alive, 0 of them on cycles, 1 held from outside
 */

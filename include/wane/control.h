@@ -22,7 +22,9 @@ WANE__BEGIN
  *   max_threads        threads  65000         1 .. 65000           attached at the same time
  *   collector_thread   0/1      1             0 .. 1               whether the library may have a thread of its own
  *   membarrier         0/1      1             0 .. 1               0: fences instead of membarrier(2); before the first use only
- *   leak_report        0/1      0             0 .. 1               wane_shutdown names what is alive
+ *   leak_report        0/1/2    0             0 .. 2               wane_shutdown names what is alive; 2, or "fatal" in the environment:
+ *                                                                  and ends the process by exit(1) if that is anything but immortals
+ *                                                                  and what they keep
  *   quarantine_bytes   bytes    0             0 (none) .. 2^40     blocks of dead objects that are kept back, so that their
  *                               (1 MiB in builds with full checks) misuse is found; other than 0 from the first use on, or never
  *   threshold0         objects  10000         0 (off) .. 2^31-1    net new tracked objects that start a collection
@@ -30,7 +32,8 @@ WANE__BEGIN
  *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
  *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected; after a
  *                                                                  look in vain, when a hundred times that has passed
- *   collector_cpu_percent  %    20            1 .. 100             of a core, for collections that age alone starts
+ *   collector_cpu_percent  %    100           1 .. 100             of a core, over a second, that the library's thread may use, and go on
+ *                                                                  collecting; for what age alone starts at most 20 of it
  *   heap_growth_percent    %    100           0 (off) .. 10000     growth of live and external bytes since the last collection of
  *                                                                  generation 2 that starts one, from 32 MiB of it on
  *
@@ -78,6 +81,7 @@ typedef struct wane_stats {
     uint64_t births;           /* objects ever made, counted as in live_objects */
     uint64_t deaths;           /* objects ever freed */
     size_t quarantined_bytes;  /* blocks of dead objects that are kept back: option quarantine_bytes */
+    size_t immortal_objects;   /* of live_objects: immortal */
 } wane_stats;
 
 /*
@@ -94,8 +98,9 @@ WANE_API int wane_stats_get(wane_stats *ret);
 WANE_API size_t wane_trim(void);
 
 /*
- * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, reports what is alive when `leak_report` is
- * set, stops the library's thread. Optional. Calls still work after it; the thread does not start again.
+ * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, stops the library's thread, and logs what is
+ * alive when `leak_report` is set: for each type how many objects, how many of them are on cycles, and how many are held from outside, by
+ * units that are in no object's slot; and which slots form the cycles; immortals, and what only they keep, in lines of their own. Optional. Calls still work after it; the thread does not start again.
  * In a callback it does nothing. Aborts with one line inside a guard.
  * Threads: any; waits; runs user code.
  */

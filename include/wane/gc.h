@@ -21,7 +21,7 @@ WANE__BEGIN
 typedef struct wane_gc_stats {
     size_t collections;   /* of this generation */
     size_t collected;     /* objects found unreachable and destroyed */
-    size_t uncollectable; /* found unreachable and kept: WANE_TYPE_UNCOLLECTABLE */
+    size_t uncollectable; /* found unreachable and kept: WANE_TYPE_UNCOLLECTABLE, WANE_GC_SAVEALL */
     size_t candidates;    /* looked at first */
     size_t suspects;      /* armed */
     size_t aborted;       /* for want of memory */
@@ -31,12 +31,12 @@ typedef struct wane_gc_stats {
 
 enum { WANE_GC_START, WANE_GC_STOP };
 
-/* One collection. */
+/* One collection. With START all figures are 0. */
 typedef struct wane_gc_event {
     int phase; /* WANE_GC_START or WANE_GC_STOP */
-    int generation;
-    size_t collected, uncollectable, candidates;
-    uint64_t duration_ns;
+    int generation; /* 0, 1, 2, WANE_GC_FULL: the same with START and STOP */
+    size_t collected, uncollectable, candidates; /* as in wane_gc_stats */
+    uint64_t duration_ns; /* since START */
 } wane_gc_event;
 
 /*
@@ -56,8 +56,10 @@ WANE_API void wane_gc_resume(void);
  * was deferred is applied first, and what is found unreachable is destroyed when the call returns. Generation 2 finds
  * all cycles that are dead when it begins, as far as no other thread works on them.
  *
- * Returns how many unreachable objects it found; 0 inside a callback and for a generation that does not exist. When memory is
- * out it finds fewer, or none: the rest stays as it was, to be found by the next.
+ * Returns how many unreachable objects it found and destroyed; 0 inside a callback and for a generation that does not exist. What it
+ * kept (WANE_TYPE_UNCOLLECTABLE) is not among them: wane_gc_run and wane_gc_get_unreachable tell. When memory is
+ * out it finds fewer, or none: the rest stays as it was, to be found by the next. Where several threads collect at once
+ * they take turns: each has a collection of its own that began after the call.
  * Aborts with one line inside a guard. Threads: any; waits for other collections and guards; runs user code.
  */
 WANE_API size_t wane_gc_collect(int generation);
@@ -67,6 +69,66 @@ WANE_API size_t wane_gc_collect(int generation);
  * memory, or because the system took membarrier(2) away meanwhile; what ret says was found before), -EAGAIN. ret may be NULL.
  */
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
+
+/*
+ * fn(e, arg) is called when a collection begins (WANE_GC_START) and when it is over (WANE_GC_STOP): those that are asked for,
+ * once each, on the thread that asks, and STOP comes before the call returns, with what it returns; those that start by themselves, on
+ * the library's thread, and those of wane_gc_step, on the thread that steps, or that finishes what a step left. A young
+ * collection that starts by itself is done in parts, and told of in parts. Callbacks are called in the order of adding, one at a time,
+ * under no lock of the library; as every callback they may allocate, retain, release, use slots, and a collect in one returns 0.
+ * One that is added during a call hears of the next event.
+ *
+ * add: 0, -EINVAL (fn is NULL), -EEXIST (the pair is there), -ENOMEM, -EAGAIN (the thread cannot be attached).
+ * remove: 0, -EINVAL, -ENOENT (there is no such pair). When it has returned fn is not called with arg any more, and no
+ * call is running; inside the call itself: no further one comes. It waits for a call on another thread: not under a lock that the
+ * callback takes. Threads: any, in callbacks too, in these as well; run no user code.
+ */
+WANE_API int wane_gc_add_callback(void (*fn)(const wane_gc_event *e, void *arg), void *arg);
+WANE_API int wane_gc_remove_callback(void (*fn)(const wane_gc_event *e, void *arg), void *arg);
+
+/*
+ * What was found unreachable but kept: objects of types with WANE_TYPE_UNCOLLECTABLE, and all objects that would have been
+ * destroyed, with WANE_GC_SAVEALL. They are alive, their finalizers have not run, weak references yield them. What else
+ * they keep alive is not on the list.
+ *
+ * Moves up to max of them to ret[], the oldest first, with the list's unit of each, which the caller releases; who
+ * releases one without breaking its cycle will find it on the list again. Returns how many it moved. ret NULL: returns
+ * how many there are. Threads: any; short lock; runs no user code.
+ */
+WANE_API size_t wane_gc_get_unreachable(void **ret, size_t max);
+
+/*
+ * Lines to the log about each collection, by or'ed flags, from the next one on:
+ *
+ *   WANE_GC_DEBUG_STATS          when it begins and when it is over, with figures
+ *   WANE_GC_DEBUG_COLLECTABLE    what it destroys: objects by type, and which slots of which types formed the cycles, by count
+ *   WANE_GC_DEBUG_UNCOLLECTABLE  the same of what it keeps
+ *   WANE_GC_SAVEALL              no line: all that it finds is kept, see wane_gc_get_unreachable
+ *   WANE_GC_DEBUG_LEAK           the last three
+ *
+ * The lines about slots cost a look at each object found. Threads: any; wait-free; run no user code.
+ */
+#define WANE_GC_DEBUG_STATS 1u
+#define WANE_GC_DEBUG_COLLECTABLE 2u
+#define WANE_GC_DEBUG_UNCOLLECTABLE 4u
+#define WANE_GC_SAVEALL 32u
+#define WANE_GC_DEBUG_LEAK (WANE_GC_DEBUG_COLLECTABLE | WANE_GC_DEBUG_UNCOLLECTABLE | WANE_GC_SAVEALL)
+WANE_API void wane_gc_set_debug(unsigned flags);
+WANE_API unsigned wane_gc_get_debug(void);
+
+/*
+ * Sets all tracked objects that there are aside: no collection looks at them any more, a full one neither, until
+ * wane_gc_unfreeze; so it does not write to their memory. For servers that fork: collect, freeze, fork; a child that collects copies
+ * no page of what it inherited. What is frozen is counted as ever, and dies with its last unit; dead cycles of it stay. What refers
+ * to it from outside is collected, what it refers to is held by it. Objects that are made afterwards are not frozen.
+ *
+ * unfreeze: all of them are candidates again. get_freeze_count: how many frozen objects there are now.
+ * Threads: any; wait for other collections as wane_gc_collect does, and look at the whole heap; may run user code (what a step left
+ * is finished first). Inside a guard they abort with one line.
+ */
+WANE_API void wane_gc_freeze(void);
+WANE_API void wane_gc_unfreeze(void);
+WANE_API size_t wane_gc_get_freeze_count(void);
 
 /*
  * Some of the collector's work, on the calling thread, for about budget_ns nanoseconds: for programs that have idle moments in
@@ -155,12 +217,6 @@ WANE_API void wane_gc_get_count(unsigned ret[3]);
 
 /* Figures of each generation; full collections count as generation 2. */
 WANE_API void wane_gc_get_stats(wane_gc_stats ret[3]);
-
-/* Whether obj may be part of a cycle, so that the collector looks at it. NULL: false. */
-WANE_API bool wane_gc_is_tracked(const void *obj);
-
-/* Whether obj's finalizer has run (or was given to a thread to run). NULL, and objects without one: false. */
-WANE_API bool wane_gc_is_finalized(const void *obj);
 
 /*
  * For containers: moves n slots inside the storage of `container` (memmove; the regions may overlap), as one step for

@@ -79,16 +79,19 @@ struct wane_type {
 
 /* Ends a list of offsets that is written by hand. */
 #define WANE_SLOTS_END ((size_t)-1)
+/* The library's: ends one that WANE_SLOTS wrote, and the address of its text follows, for the slots' names in reports. */
+#define WANE__SLOTS_NAMED ((size_t)-2)
 
 /*
  * The list of offsets of up to 32 slots: WANE_SLOTS(struct node, left, right). For initialisers of static types; in C at
  * file scope only: inside a function the list would end with the call. There name a static array that ends with
- * WANE_SLOTS_END.
+ * WANE_SLOTS_END. Reports name slots as the list does; those of lists written by hand, and in C++, by their offsets.
  */
 #ifdef __cplusplus
 #define WANE_SLOTS(type, ...) (wane__slots<WANE__EACH(type, __VA_ARGS__)>::list)
 #else
-#define WANE_SLOTS(type, ...) ((const size_t[]){WANE__EACH(type, __VA_ARGS__), WANE_SLOTS_END})
+#define WANE_SLOTS(type, ...) \
+    ((const size_t[]){WANE__EACH(type, __VA_ARGS__), WANE__SLOTS_NAMED, (size_t)(#__VA_ARGS__)})
 #endif
 
 #define WANE__EACH(...) WANE__EACH_OF(__VA_ARGS__, WANE__EACH_32, WANE__EACH_31, WANE__EACH_30, WANE__EACH_29, WANE__EACH_28, WANE__EACH_27, WANE__EACH_26, WANE__EACH_25, WANE__EACH_24, WANE__EACH_23, WANE__EACH_22, WANE__EACH_21, WANE__EACH_20, WANE__EACH_19, WANE__EACH_18, WANE__EACH_17, WANE__EACH_16, WANE__EACH_15, WANE__EACH_14, WANE__EACH_13, WANE__EACH_12, WANE__EACH_11, WANE__EACH_10, WANE__EACH_9, WANE__EACH_8, WANE__EACH_7, WANE__EACH_6, WANE__EACH_5, WANE__EACH_4, WANE__EACH_3, WANE__EACH_2, WANE__EACH_1, 0)(__VA_ARGS__)

@@ -23,7 +23,4 @@ void wane__options_check_names(void);
 struct wane__record;
 void wane__loop_settle(void);
 
-/* Logs what is alive, by type. */
-void wane__report_leaks(void);
-
 #endif

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <wane/control.h>
 #include <wane/thread.h>
 
@@ -18,6 +19,7 @@
 #include "count/wave.h"
 #include "cycle/background.h"
 #include "cycle/generations.h"
+#include "cycle/inspect.h"
 #include "life/apply.h"
 #include "os/clock.h"
 #include "thread/event.h"
@@ -229,7 +231,9 @@ void wane_shutdown(void) {
     wane__background_stop(-1);
     flush(r, -1);
     wane__end_quarantine(r);
-    wane__report_leaks();
+    int64_t report = wane__option(leak_report);
+    if (report > 0 && wane__report_leaks(r) > 0 && report > 1)
+        exit(EXIT_FAILURE);
 }
 
 size_t wane_trim(void) {

@@ -11,7 +11,10 @@
 #include "api/api.h"
 #include "base/option.h"
 #include "cycle/background.h"
+#include "cycle/callbacks.h"
+#include "cycle/debug.h"
 #include "cycle/generations.h"
+#include "cycle/kept.h"
 #include "life/growth.h"
 #include "life/type.h"
 #include "os/clock.h"
@@ -60,7 +63,7 @@ int wane_collector_run(void) {
 size_t wane_gc_collect(int generation) {
     wane_gc_event e = {0};
     (void)wane_gc_run(generation, &e); /* one that was given up for want of memory may have found some before */
-    return e.collected + e.uncollectable;
+    return e.collected;
 }
 
 int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2) {
@@ -85,16 +88,34 @@ void wane_gc_get_threshold(unsigned ret[3]) {
 void wane_gc_get_count(unsigned ret[3]) { wane__generations_count(ret); }
 void wane_gc_get_stats(wane_gc_stats ret[3]) { wane__generations_stats(ret); }
 
-bool wane_gc_is_tracked(const void *obj) {
-    return obj != NULL && load_relaxed(&wane__header_of(obj)->candidate) < WANE__CANDIDATE_NEVER;
+int wane_gc_add_callback(void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
+    int error = 0, saved = errno;
+    if (fn == NULL)
+        return -EINVAL;
+    if (wane__record_attach(&error) == NULL)
+        return error;
+    int result = wane__callback_add(fn, arg);
+    errno = saved;
+    return result;
 }
 
-bool wane_gc_is_finalized(const void *obj) {
-    if (obj == NULL)
-        return false;
-    uint64_t w = load_acquire(&wane__header_of(obj)->shared);
-    return wane__type_of(w)->finalize != NULL && !wane__word_has(w, WANE__FINAL_DUE);
+int wane_gc_remove_callback(void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
+    int error = 0;
+    if (fn == NULL)
+        return -EINVAL;
+    const struct wane__record *r = wane__record_attach(&error);
+    return r == NULL ? error : wane__callback_remove(r, fn, arg);
 }
+
+size_t wane_gc_get_unreachable(void **ret, size_t max) {
+    int error = 0;
+    if (wane__record_attach(&error) == NULL)
+        return 0;
+    return ret == NULL ? wane__kept_count() : wane__kept_take(ret, max);
+}
+
+void wane_gc_set_debug(unsigned flags) { store_relaxed(&wane__xgc_debug, flags); }
+unsigned wane_gc_get_debug(void) { return load_relaxed(&wane__xgc_debug); }
 
 /*
  * A move would let the collector see one unit in two slots, or in none. It counts as an increment of the container:

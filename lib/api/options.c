@@ -81,6 +81,8 @@ int wane_option_get(const char *name, int64_t *ret) {
 
 static void set_from(const struct option *o, const char *variable, const char *text) {
     char *end;
+    if (o->value == &wane__options.xleak_report && strcmp(text, "fatal") == 0)
+        text = "2";
     errno = 0;
     long long value = strtoll(text, &end, 0);
     if (errno != 0 || end == text || *end != '\0' || value < o->least || value > o->greatest) {

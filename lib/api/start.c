@@ -13,8 +13,11 @@
 #include "base/option.h"
 #include "count/wave.h"
 #include "cycle/background.h"
+#include "cycle/callbacks.h"
 #include "cycle/collect.h"
 #include "cycle/generations.h"
+#include "cycle/kept.h"
+#include "cycle/walk.h"
 #include "heap/quarantine.h"
 #include "life/apply.h"
 #include "life/left.h"
@@ -49,6 +52,8 @@ static void fork_prepare(void) {
     wane__collector_lock();
     wane__collect_fork_prepare();
     wane__generations_fork_prepare();
+    wane__callbacks_fork_prepare();
+    wane__kept_fork_prepare();
     wane__left_fork_prepare();
     wane__type_fork_prepare();
     wane__weak_fork_prepare();
@@ -66,6 +71,8 @@ static void parent(void) {
     wane__weak_fork_release();
     wane__type_fork_release();
     wane__left_fork_parent();
+    wane__kept_fork_release();
+    wane__callbacks_fork_parent();
     wane__generations_fork_parent();
     wane__collect_fork_parent();
     wane__collector_unlock();
@@ -80,6 +87,9 @@ static void child(void) {
     wane__weak_fork_release();
     wane__type_fork_release();
     wane__collect_fork_child(self);
+    wane__kept_fork_release();
+    wane__callbacks_fork_child(self);
+    wane__walk_fork_child(self);
     wane__generations_fork_child(self);
     wane__background_fork_child();
     wane__event_fork_child();

@@ -1,15 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * api/stats.c: figures of the process, summed over the threads' records; the leak report.
+ * api/stats.c: figures of the process, summed over the threads' records.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <wane/control.h>
 
 #include "api/api.h"
-#include "base/option.h"
 #include "cycle/background.h"
 #include "cycle/generations.h"
 #include "heap/quarantine.h"
@@ -67,6 +65,7 @@ static void sum_up(wane_stats *s) {
     s->oldest_guard_ns = wane__oldest_guard();
     s->collector_cpu_ns = wane__background_cpu();
     s->threads = wane__record_count();
+    s->immortal_objects = load_relaxed(&wane__ximmortals);
 }
 
 int wane_stats_get(wane_stats *ret) {
@@ -81,30 +80,3 @@ int wane_stats_get(wane_stats *ret) {
 }
 
 void wane_set_log(void (*fn)(int level, const char *line, void *arg), void *arg) { wane__log_set(fn, arg); }
-
-static bool count_page(struct wane__page *page, void *arg) {
-    uint32_t *counts = arg;
-    for (uint32_t i = 0; i < wane__page_capacity(page); i++) {
-        uint64_t w = load_acquire(&wane__page_block(page, i)->shared);
-        if (wane__word_has(w, WANE__LIVE) && !wane__word_has(w, WANE__IMMORTAL))
-            counts[wane__word_type(w)]++;
-    }
-    return true;
-}
-
-void wane__report_leaks(void) {
-    if (wane__option(leak_report) == 0)
-        return;
-    uint32_t *counts = calloc(WANE__TYPES, sizeof *counts);
-    if (counts == NULL)
-        return;
-    wane__collector_lock();
-    wane__heap_walk_pages(count_page, counts);
-    wane__collector_unlock();
-    for (uint32_t id = 1; id < WANE__TYPES; id++) {
-        const wane_type *t = load_acquire(&wane__types[id]);
-        if (counts[id] > 0 && t != NULL)
-            wane__log(WANE__LOG_WARNING, "leak: %u objects of type \"%s\" are alive", counts[id], t->name);
-    }
-    free(counts);
-}

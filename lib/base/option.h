@@ -24,13 +24,13 @@
     X(max_threads, 65000, 1, 65000)                             \
     X(collector_thread, 1, 0, 1)                                \
     X(membarrier, 1, 0, 1)                                      \
-    X(leak_report, 0, 0, 1)                                     \
+    X(leak_report, 0, 0, 2)                                     \
     X(quarantine_bytes, WANE__QUARANTINE_BYTES, 0, (int64_t)1 << 40) \
     X(threshold0, 10000, 0, INT32_MAX)                          \
     X(threshold1, 10, 0, INT32_MAX)                             \
     X(threshold2, 10, 0, INT32_MAX)                             \
     X(candidate_age_ms, 5000, 0, 1000000000)                    \
-    X(collector_cpu_percent, 20, 1, 100)                        \
+    X(collector_cpu_percent, 100, 1, 100)                       \
     X(heap_growth_percent, 100, 0, 10000)
 
 struct wane__options {

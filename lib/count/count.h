@@ -45,6 +45,7 @@ enum wane__upgrade { WANE__UPGRADED, WANE__UPGRADE_DEAD, WANE__UPGRADE_CLOSED };
 enum wane__upgrade wane__upgrade_marked(struct wane__header *h);
 
 /* Makes h immortal; the caller holds a unit. */
+extern size_t wane__ximmortals; /* how many were made */
 void wane__make_immortal(struct wane__header *h);
 
 /*

@@ -14,7 +14,7 @@
 #include "count/wave.h"
 #include "thread/mode.h"
 
-bool wane__xpinning;
+uint32_t wane__xpinning;
 uint8_t wane__xmarked[4];
 
 /* The flag, then whether the collector sleeps: as with the page's mark, the sleeper makes the barrier. */
@@ -61,7 +61,8 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
         return WANE__DROPPED;
     /* Untracked and as at birth: no other unit, no weak reference, no collector. Nobody can look at it. */
     if ((w & ~((uint64_t)0xFFFF << WANE__TYPE_SHIFT)) == WANE__LIVE &&
-        load_relaxed(&h->candidate) >= WANE__CANDIDATE_NEVER) {
+        load_relaxed(&h->candidate) >= WANE__CANDIDATE_NEVER &&
+        !wane__may_be_pinned(load_acquire(&wane__xpinning), load_relaxed(&h->candidate))) { /* [order:pinning] */
         store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);
         store_relaxed(&h->shared, (w & ~WANE__LIVE) | WANE__MERGED);
         wane__tsan_acquire(&h->shared); /* others may have been here, and have left the word as it was */

@@ -26,11 +26,14 @@ static uint64_t merged_word(uint64_t w, uint64_t n) {
 /* False: nothing happened, it was merged. */
 static bool merge(struct wane__record *r, struct wane__header *h) {
     uint64_t local = load_relaxed(&h->local);
-    uint64_t w = load_acquire(&h->shared);
+    uint64_t w = load_acquire(&h->shared), to;
     do {
         if (wane__word_has(w, WANE__MERGED | WANE__IMMORTAL))
             return false;
-    } while (!cas_weak_acq_rel(&h->shared, &w, merged_word(w, local))); /* [order:count] */
+        to = merged_word(w, local);
+    } while (!cas_weak_acq_rel(&h->shared, &w, to)); /* [order:count] */
+    if (unlikely(wane__word_has(to, WANE__IMMORTAL)))
+        add_relaxed(&wane__ximmortals, (size_t)1);
     wane__tally(r->xmerges, 1);
     return true;
 }

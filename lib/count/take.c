@@ -18,8 +18,12 @@ _Noreturn void wane__fatal_dead(const struct wane__header *h, const char *operat
                 operation, (const void *)(h + 1), wane__block_type_name(h));
 }
 
+size_t wane__ximmortals;
+
 void wane__make_immortal(struct wane__header *h) {
-    or_acq_rel(&h->shared, WANE__IMMORTAL); /* before `owner`: who drops decides by the word */
+    uint64_t before = or_acq_rel(&h->shared, WANE__IMMORTAL); /* before `owner`: who drops decides by the word */
+    if (!wane__word_has(before, WANE__IMMORTAL))
+        add_relaxed(&wane__ximmortals, (size_t)1);
     store_relaxed(&h->owner, (uint16_t)WANE__OWNER_IMMORTAL);
 }
 
@@ -79,7 +83,10 @@ enum wane__upgrade wane__upgrade_marked(struct wane__header *h) {
             to |= WANE__TOUCHED;
         if (wane__word_has(to, WANE__COUNT_HUGE))
             to |= WANE__IMMORTAL;
-        if (cas_weak_acq_rel(&h->shared, &w, to)) /* [order:count] */
+        if (cas_weak_acq_rel(&h->shared, &w, to)) { /* [order:count] */
+            if (unlikely(wane__word_has(to, WANE__IMMORTAL)))
+                add_relaxed(&wane__ximmortals, (size_t)1);
             return WANE__UPGRADED;
+        }
     }
 }

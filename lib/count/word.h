@@ -27,9 +27,14 @@ static inline bool wane__word_has(uint64_t w, uint64_t flag) { return (w & flag)
 
 /*
  * Whether anybody may pin objects now: from a bracket wait before the first pin until after the last un-pinning. For
- * deaths that look at nothing else (life/quick.h). Written by cycle/collect.c.
+ * deaths that look at nothing else (life/quick.h). Written by cycle/collect.c and cycle/walk.c, under the claim.
+ * The collector pins tracked objects; who looks for referrers all that have slots.
  */
-extern bool wane__xpinning;
+enum { WANE__PINS_NONE = 0, WANE__PINS_TRACKED = WANE__CANDIDATE_NEVER, WANE__PINS_SCANNED = WANE__CANDIDATE_PLAIN };
+extern uint32_t wane__xpinning;
+
+/* Whether an object with that candidate byte may be pinned then: never one whose death is only the end of its memory. */
+static inline bool wane__may_be_pinned(uint32_t pinning, uint8_t candidate) { return candidate < pinning; }
 
 /*
  * Marks of pages, summed up: 0 while no page has a mark of that number. Whoever sets a page's mark sets its flag too; a

@@ -13,14 +13,21 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "cycle/debug.h"
+#include "cycle/kept.h"
+#include "cycle/phases.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
-typedef bool step(struct wane__collection *c);
+/* What a step does, and what it is called in a profile (cycle/phases.h). */
+struct step {
+    bool (*work)(struct wane__collection *c);
+    const char *name;
+};
 
 /* From here on no object that this collection could pin dies by a plain store (life/quick.h). */
 static bool announce_pins(struct wane__collection *c) {
-    store_relaxed(&wane__xpinning, true);
+    store_relaxed(&wane__xpinning, (uint32_t)WANE__PINS_TRACKED);
     wane__announce_roots(c);
     if (!wane__bracket_wait())
         c->table.failed = true;
@@ -28,36 +35,59 @@ static bool announce_pins(struct wane__collection *c) {
 }
 
 /* Nothing is pinned any more. */
-static void no_pins(void) { store_release(&wane__xpinning, false); /* [order:pinning] */ }
+static void no_pins(void) { store_release(&wane__xpinning, (uint32_t)WANE__PINS_NONE); /* [order:pinning] */ }
 
 /* Steps 1 and 2: the candidates, what they reach, and which of it looks dead. */
-static step *const search[] = {
-    announce_pins,        wane__find_roots,      wane__trace_roots, wane__trace_explained,
-    wane__note_undecided, wane__trace_undecided, wane__find_held,   wane__drop_reach,
-    wane__let_held_live,
+static const struct step search[] = {
+    {announce_pins, "announce"},
+    {wane__find_roots, "find roots"},
+    {wane__trace_roots, "trace roots"},
+    {wane__trace_explained, "trace explained"},
+    {wane__note_undecided, "note undecided"},
+    {wane__trace_undecided, "trace undecided"},
+    {wane__find_held, "find held"},
+    {wane__drop_reach, "reach of held"},
+    {wane__let_held_live, "let held live"},
 };
 
 /* Steps 3 to 6: arm, count, only then trace, a wait for brackets, the verdict. */
-static step *const proof[] = {
-    wane__arm_and_count,      /* 3, 4 */
-    wane__begin_tracing,      wane__trace_again,
-    wane__await_brackets,     /* 5 */
-    wane__acquit,             wane__drop_reach, wane__let_acquitted_live, /* 6 */
-    wane__keep_uncollectable, wane__drop_reach, wane__let_kept_live,
+static const struct step proof[] = {
+    {wane__arm_and_count, "arm and count"}, /* 3, 4 */
+    {wane__begin_tracing, "begin tracing"},
+    {wane__trace_again, "trace again"},
+    {wane__await_brackets, "await brackets"}, /* 5 */
+    {wane__acquit, "acquit"},                 /* 6 */
+    {wane__drop_reach, "reach of acquitted"},
+    {wane__let_acquitted_live, "let acquitted live"},
+    {wane__find_cycles_in_doubt, "find cycles"},
+    {wane__keep_uncollectable, "keep"},
+    {wane__drop_reach, "reach of kept"},
+    {wane__report_kept, "report kept"},
+    {wane__let_kept_live, "let kept live"},
 };
 
 /* Step 7: finalizers; the proof again if any ran. */
-static step *const finalize[] = {wane__run_finalizers_of_garbage, wane__settle_finalizers};
+static const struct step finalize[] = {
+    {wane__run_finalizers_of_garbage, "finalizers"},
+    {wane__settle_finalizers, "settle finalizers"},
+};
 
 /* Steps 7 and 8: weak references closed and the last word spoken, group by group; the end. */
-static step *const end[] = {
-    wane__join_groups,       wane__note_weak,    wane__decide,        wane__let_upgraded_live,
-    wane__mark_garbage,      wane__empty_garbage, wane__destroy_garbage,
+static const struct step end[] = {
+    {wane__join_groups, "join groups"},
+    {wane__note_weak, "note weak references"},
+    {wane__decide, "decide"},
+    {wane__let_upgraded_live, "let upgraded live"},
+    {wane__mark_garbage, "mark garbage"},
+    {wane__find_cycles_of_garbage, "find cycles of garbage"},
+    {wane__report_garbage, "report garbage"},
+    {wane__empty_garbage, "empty"},
+    {wane__destroy_garbage, "destroy"},
 };
 
 #define STAGE(steps) {steps, sizeof(steps) / sizeof *(steps)}
 static const struct {
-    step *const *steps;
+    const struct step *steps;
     size_t n;
 } stages[] = {STAGE(search), STAGE(proof), STAGE(finalize), STAGE(end)};
 
@@ -127,9 +157,18 @@ void wane__let_live(struct wane__collection *c, struct wane__suspect *s, bool ag
 void wane__collection_begin(const struct wane__scope *what) {
     wane__wave_collection_begin();
     current = (struct wane__collection){.what = *what};
+    if (!what->trial)
+        current.debug = load_relaxed(&wane__xgc_debug);
 }
 
 bool wane__collection_is_open(void) { return current.stage != WANE__STAGE_OVER; }
+
+/* Upgraded ones are not in doubt any more before another step begins. */
+bool wane__collection_dooms(const struct wane__header *h) {
+    const struct wane__collection *c = &current;
+    uint32_t number = c->stage == WANE__STAGE_END && c->decided ? wane__table_find(h) : WANE__NO_SUSPECT;
+    return number != WANE__NO_SUSPECT && wane__in_doubt(&c->table.suspects[number]);
+}
 
 /* After the last step of a stage. */
 static enum wane__stage next_stage(struct wane__collection *c) {
@@ -169,7 +208,12 @@ static void turn_to_next(struct wane__collection *c) {
 
 /* One step, or as much of it as the time allows. */
 static bool advance(struct wane__collection *c) {
-    bool finished = stages[c->stage].steps[c->step](c);
+    const struct step *step = &stages[c->stage].steps[c->step];
+    bool profiled = wane__phases_on();
+    uint64_t since = profiled ? wane__now() : 0;
+    bool finished = step->work(c);
+    if (unlikely(profiled))
+        wane__phase(step->name, since, "\"suspects\":%zu", c->table.n);
     if (finished)
         turn_to_next(c);
     if (c->table.failed)
@@ -185,6 +229,7 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
             wane__let_live(c, &c->table.suspects[i], true);
     }
     no_pins();
+    wane__kept_done();
     if (c->table.failed)
         wane__keep_flags();
     *ret = (struct wane__findings){.collected = c->garbage,
@@ -199,6 +244,7 @@ static void close(struct wane__collection *c, struct wane__findings *ret) {
     wane__vector_free((void **)&c->pages, &c->pages_room, sizeof *c->pages);
     wane__vector_free((void **)&c->list, &c->list_room, sizeof *c->list);
     wane__vector_free((void **)&c->weak, &c->weak_room, sizeof *c->weak);
+    wane__components_free(&c->cycles);
     *c = (struct wane__collection){.stage = WANE__STAGE_OVER};
     wane__reap(r, true);
     wane__wave_collection_end();
@@ -280,7 +326,7 @@ static void undo(struct wane__collection *c) {
 /* No group is half decided; what was half emptied is emptied again, and what is not GONE destroyed. */
 static void resume(struct wane__collection *c) {
     c->r = NULL;
-    if (stages[c->stage].steps[c->step] != wane__decide)
+    if (stages[c->stage].steps[c->step].work != wane__decide)
         c->at = 0;
 }
 

@@ -7,6 +7,7 @@
 #define WANE_CYCLE_COLLECT_H
 
 #include "base/sanitize.h"
+#include "cycle/components.h"
 #include "cycle/scope.h"
 #include "cycle/table.h"
 #include "life/death.h"
@@ -15,7 +16,6 @@
 #include "os/clock.h"
 
 /* Marks in `age`, above the generation. */
-#define WANE__AGE_KEPT 4u /* was reported as unreachable and kept */
 #define WANE__AGE_LEFT 8u /* a candidate whose reach was too much for a bounded collection */
 
 /* Suspects between two looks at the clock, and traced in one guard: no guard of the collector is long. */
@@ -39,6 +39,7 @@ struct wane__collection {
     size_t slots;      /* visited, and edges followed, since the clock was looked at or a guard entered */
     uint64_t deadline; /* of this slice; 0: it goes on to the end */
     uint64_t grace, grace_since; /* grace periods begun when the one was asked for that is waited for, and when that was */
+    unsigned debug;    /* flags of wane_gc_set_debug when it began; 0 for a trial */
     bool noted;        /* the pages are: what is left of them changes under the collector's lock only */
     bool rest;         /* not all candidates are roots of this one */
     bool undecided;    /* some of what was left out of a bounded search may hold candidates */
@@ -56,6 +57,7 @@ struct wane__collection {
     size_t list_first; /* where it is taken from in order */
     size_t roots_n; /* the first suspects of the table */
     size_t effort;  /* suspects that may still be traced for the undecided ones */
+    struct wane__components cycles; /* suspects that are on cycles, if that was asked */
 
     /* How many suspects, so that a step which has none passes over no table. */
     size_t dropped;             /* HELD and not yet GONE */
@@ -73,13 +75,18 @@ struct wane__collection {
 void wane__collection_begin(const struct wane__scope *what);
 bool wane__collection_is_open(void);
 /*
+ * Whether h, which is PINNED, is as good as dead though it may still be LIVE: the collection that is open has said so, and
+ * is at its end. For who walks the heap under the claim, between steps of that.
+ */
+bool wane__collection_dooms(const struct wane__header *h);
+/*
  * No pages are noted any more: memory can be given back. Under the collector's lock, which it may let go: it waits for a thread that is
  * walking them, but not for one that has left off, or is in a callback; then those that are left keep their marks.
  */
 void wane__collection_leave_roots(void);
 /* Goes on until the deadline (0: to the end). True: it is over, and *ret is set. */
 bool wane__collection_go_on(struct wane__record *r, uint64_t deadline, struct wane__findings *ret);
-/* The steps; roots.c, suspects.c, verdict.c, weaks.c, garbage.c. True: finished; false: the time is up. */
+/* The steps; roots.c, suspects.c, verdict.c, keep.c, weaks.c, garbage.c. True: finished; false: the time is up. */
 void wane__announce_roots(const struct wane__collection *c); /* before the bracket wait that announces pins */
 void wane__keep_flags(void); /* nobody knows which pages have marks */
 bool wane__find_roots(struct wane__collection *c);
@@ -96,7 +103,9 @@ bool wane__trace_again(struct wane__collection *c);
 bool wane__await_brackets(struct wane__collection *c);
 bool wane__acquit(struct wane__collection *c);
 bool wane__let_acquitted_live(struct wane__collection *c);
+bool wane__find_cycles_in_doubt(struct wane__collection *c); /* keep.c */
 bool wane__keep_uncollectable(struct wane__collection *c);
+bool wane__report_kept(struct wane__collection *c);
 bool wane__let_kept_live(struct wane__collection *c);
 bool wane__run_finalizers_of_garbage(struct wane__collection *c);
 bool wane__settle_finalizers(struct wane__collection *c);
@@ -105,8 +114,14 @@ bool wane__note_weak(struct wane__collection *c);
 bool wane__decide(struct wane__collection *c);
 bool wane__let_upgraded_live(struct wane__collection *c);
 bool wane__mark_garbage(struct wane__collection *c);
+bool wane__find_cycles_of_garbage(struct wane__collection *c); /* keep.c */
+bool wane__report_garbage(struct wane__collection *c);
 bool wane__empty_garbage(struct wane__collection *c);
 bool wane__destroy_garbage(struct wane__collection *c);
+/* Drops a suspect: it is held and on c->list. */
+void wane__drop_suspect(struct wane__collection *c, struct wane__suspect *s);
+/* The next one that was dropped and not let live yet. */
+struct wane__suspect *wane__next_dropped(struct wane__collection *c);
 /* Marks as held what the suspects in c->list reach by recorded edges. */
 bool wane__drop_reach(struct wane__collection *c);
 

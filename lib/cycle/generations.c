@@ -17,8 +17,12 @@
 #include <string.h>
 
 #include "base/option.h"
+#include "cycle/callbacks.h"
 #include "cycle/collect.h"
+#include "cycle/debug.h"
+#include "cycle/phases.h"
 #include "cycle/policy.h"
+#include "cycle/share.h"
 #include "life/apply.h"
 #include "life/growth.h"
 #include "os/clock.h"
@@ -39,6 +43,7 @@ static uint64_t slices_took, slices_cpu; /* of the collection or part that is op
 static struct wane__scope scope;         /* of it */
 static int64_t bytes_before;             /* that lived when it, or its first part, began */
 static int64_t bytes_freed;              /* by its parts */
+static uint64_t event_since;             /* when the program was told that it, or the run of passes that it is of, began */
 static bool base_falls;                  /* the deaths that the oldest generation's last collection caused are not over */
 
 /* A collection was begun, and nobody is at it. */
@@ -78,6 +83,11 @@ static int64_t tracked_alive(void) {
     return n > 0 ? n : 0;
 }
 
+/* Of a core, for what age alone starts. */
+#define AGE_PERCENT 20
+
+static unsigned age_percent(unsigned percent) { return percent < AGE_PERCENT ? percent : AGE_PERCENT; }
+
 static struct wane__situation situation(void) {
     struct wane__situation s = {
         .now = wane__now(),
@@ -86,7 +96,7 @@ static struct wane__situation situation(void) {
         .automatic = wane__gc_automatic() && wane__fences_known(),
         .threshold = {wane__option(threshold0), wane__option(threshold1), wane__option(threshold2)},
         .age_ns = (uint64_t)wane__option(candidate_age_ms) * 1000000u,
-        .cpu_percent = (unsigned)wane__option(collector_cpu_percent),
+        .cpu_percent = age_percent((unsigned)wane__option(collector_cpu_percent)),
     };
     for (unsigned mark = 0; mark < WANE__MARKS; mark++)
         s.marks |= load_relaxed(&wane__xmarked[mark]) != 0 ? 1u << mark : 0;
@@ -121,8 +131,26 @@ static void account(const struct wane__findings *f) {
     }
 }
 
-/* Under the claim, as what follows. */
-static void begin(const struct wane__scope *what) {
+/* The program is told, before a collection or after it: no object is pinned then. */
+static void tell(struct wane__record *r, wane_gc_event *e) {
+    if (e->phase == WANE_GC_START) {
+        event_since = wane__now();
+    } else {
+        e->duration_ns = wane__now() - event_since;
+        if (wane__phases_on())
+            wane__phase("collection", event_since, "\"generation\":%d,\"candidates\":%zu,\"collected\":%zu,\"uncollectable\":%zu",
+                        e->generation, e->candidates, e->collected, e->uncollectable);
+    }
+    wane__debug_event(e);
+    wane__tell_event(r, e);
+}
+
+static int generation_of(const struct wane__scope *what) { return what->full ? WANE_GC_FULL : what->generation; }
+
+/* Under the claim, as what follows. Who asks for several passes tells of all of them at once. */
+static void begin(struct wane__record *r, const struct wane__scope *what) {
+    if (what->cause != WANE__BY_REQUEST)
+        tell(r, &(wane_gc_event){.phase = WANE_GC_START, .generation = generation_of(what)});
     struct wane__situation s = situation();
     scope = *what;
     slices_took = slices_cpu = 0;
@@ -146,9 +174,16 @@ static bool go_on(struct wane__record *r, uint64_t deadline, struct wane__findin
     wane__tally(xstats[scope.generation].cpu_ns, cpu);
     slices_cpu += cpu;
     slices_took += wane__now() - since;
-    if (ended && !scope.trial)
-        account(ret);
-    return ended;
+    if (!ended)
+        return false;
+    account(ret);
+    if (scope.cause != WANE__BY_REQUEST)
+        tell(r, &(wane_gc_event){.phase = WANE_GC_STOP,
+                                 .generation = generation_of(&scope),
+                                 .collected = ret->collected,
+                                 .uncollectable = ret->uncollectable,
+                                 .candidates = ret->candidates});
+    return true;
 }
 
 /* In builds with full checks: nothing that is garbage may be out of reach of the collections to come. */
@@ -160,19 +195,22 @@ static void run_oracle(struct wane__record *r) {
     wane__collection_go_on(r, 0, &unused);
 }
 
-/* What somebody began in slices, or had decided when the process was forked. */
-static void finish_open(struct wane__record *r) {
+/* What is open, if anything is. False: the time is up. */
+static bool go_on_with_open(struct wane__record *r, uint64_t deadline) {
     struct wane__findings unused;
-    if (wane__collection_is_open())
-        go_on(r, 0, &unused);
+    return !wane__collection_is_open() || go_on(r, deadline, &unused);
 }
 
-static struct wane__findings collect_claimed(struct wane__record *r, const struct wane__scope *what) {
-    struct wane__findings f;
-    begin(what);
-    go_on(r, 0, &f);
-    run_oracle(r);
-    return f;
+/* What somebody began in slices, or had decided when the process was forked. */
+static void finish_open(struct wane__record *r) { go_on_with_open(r, 0); }
+
+/* deadline 0: to the end. False: it is left open. */
+static bool collect_until(struct wane__record *r, const struct wane__scope *what, uint64_t deadline, struct wane__findings *ret) {
+    begin(r, what);
+    bool ended = go_on(r, deadline, ret);
+    if (ended)
+        run_oracle(r);
+    return ended;
 }
 
 /* What garbage held, and others own, dies after the collection: growth is measured from what is left then. */
@@ -192,16 +230,36 @@ static bool next_due(struct wane__scope *ret) {
     return due;
 }
 
+/* Between two looks at what the library's thread has used, where it may not use a whole core. */
+#define SHARE_SLICE_NS 2000000
+
+/* Until when it may go on with collections; 0: to their end. False: it has used its share. */
+static bool has_share(uint64_t *ret_deadline) {
+    static struct wane__share share; /* the library's thread's */
+    unsigned percent = (unsigned)wane__option(collector_cpu_percent);
+    *ret_deadline = 0;
+    if (percent >= 100)
+        return true;
+    uint64_t now = wane__now(), left = wane__share_left(&share, now, wane__clock(CLOCK_THREAD_CPUTIME_ID), percent);
+    *ret_deadline = now + (left < SHARE_SLICE_NS ? left : SHARE_SLICE_NS);
+    return left > 0;
+}
+
 bool wane__collect_if_due(struct wane__record *r) {
     struct wane__scope what;
-    bool did = false;
-    if (!claim(r))
+    struct wane__findings unused;
+    uint64_t deadline;
+    bool did = false, more = has_share(&deadline) && claim(r);
+    if (!more)
         return false;
-    finish_open(r);
+    if (!go_on_with_open(r, deadline)) {
+        did = true;
+        more = false;
+    }
     if (base_falls)
         lower_base(r);
-    for (unsigned part = 0; part < PARTS_MAX && next_due(&what) && (part == 0 || what.goes_on); part++) {
-        collect_claimed(r, &what);
+    for (unsigned part = 0; more && part < PARTS_MAX && next_due(&what) && (part == 0 || what.goes_on); part++) {
+        more = collect_until(r, &what, deadline, &unused);
         did = true;
     }
     unclaim();
@@ -229,13 +287,28 @@ int wane__collect_slice(struct wane__record *r, uint64_t deadline, enum wane__ea
         return 0;
     bool open = wane__collection_is_open(), did = open;
     if (!open && next_of_step(eagerness, &what)) {
-        begin(&what);
+        begin(r, &what);
         did = open = true;
     }
     if (open)
         slice(r, deadline, &f);
     unclaim();
     return f.aborted ? -ENOMEM : did;
+}
+
+bool wane__collector_claim(struct wane__record *r) {
+    if (load_relaxed(&xclaim) == r->id)
+        return false;
+    while (!claim(r))
+        wane__pause_briefly();
+    if (r->callbacks == 0) /* else what is open stays so */
+        finish_open(r);
+    return true;
+}
+
+void wane__collector_unclaim(bool claimed) {
+    if (claimed)
+        unclaim();
 }
 
 bool wane__collection_unfinished(void) { return load_relaxed(&xopen); }
@@ -250,20 +323,20 @@ bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
 }
 
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {
-    uint64_t since = wane__now();
     while (!claim(r))
         wane__pause_briefly();
     finish_open(r);
     struct wane__scope what = {.generation = generation, .full = generation > WANE__OLDEST};
     if (what.full)
         what.generation = WANE__OLDEST;
-    memset(ret, 0, sizeof *ret);
+    tell(r, &(wane_gc_event){.phase = WANE_GC_START, .generation = generation});
+    *ret = (wane_gc_event){.phase = WANE_GC_STOP, .generation = generation};
     struct wane__findings f;
     unsigned passes = 0;
     uint64_t births;
     do { /* what hung on garbage may be garbage now */
         births = tracked_births();
-        f = collect_claimed(r, &what);
+        collect_until(r, &what, 0, &f);
         ret->collected += f.collected;
         ret->uncollectable += f.uncollectable;
         ret->candidates += f.candidates;
@@ -271,10 +344,8 @@ int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret
     } while (f.collected > 0 && !f.aborted && what.generation == WANE__OLDEST &&
              (++passes < PASSES_MAX || births == tracked_births()));
     wane__tally(xstats[what.generation].collections, 1);
+    tell(r, ret);
     unclaim();
-    ret->phase = WANE_GC_STOP;
-    ret->generation = generation;
-    ret->duration_ns = wane__now() - since;
     return f.aborted ? -ENOMEM : 0;
 }
 

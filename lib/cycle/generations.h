@@ -50,6 +50,14 @@ bool wane__collect_rest(struct wane__record *r, uint64_t deadline);
 /* A thread that asks: waits for its turn, collects until nothing more is found. 0 or -ENOMEM. */
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret);
 
+/*
+ * The claim on collecting, for who looks at the heap without: waits for whoever has it, and finishes a collection that is
+ * open. True: the caller gives it back; false: it is the caller's already, whose callback this is. In a callback a
+ * collection may be open, between two of its steps. In no guard.
+ */
+bool wane__collector_claim(struct wane__record *r);
+void wane__collector_unclaim(bool claimed);
+
 /* Forgets that collections were in vain: threshold0 means what it says again. */
 void wane__generations_reset(void);
 

@@ -112,7 +112,8 @@ static void add_roots_of(struct wane__collection *c, struct wane__page *page) {
     struct wane__header *h = wane__page_block(page, 0);
     size_t size = load_relaxed(&page->xblock_size);
     for (unsigned n = wane__page_capacity(page); n > 0; n--) {
-        if ((c->what.full || is_candidate(c, h)) && wane__word_has(load_acquire(&h->shared), WANE__LIVE))
+        if ((c->what.full || is_candidate(c, h)) &&
+            (load_acquire(&h->shared) & (WANE__LIVE | WANE__FROZEN)) == WANE__LIVE) /* a frozen one keeps its mark, its page does not */
             add_root(c, page, h);
         h = (struct wane__header *)(void *)((char *)h + size);
     }

@@ -51,7 +51,7 @@ static uint32_t reach(struct wane__collection *c, struct wane__header *h) {
     if (number != WANE__NO_SUSPECT)
         return number;
     uint64_t w = load_acquire(&h->shared);
-    if (!wane__word_has(w, WANE__LIVE) || wane__word_has(w, WANE__IMMORTAL))
+    if (!wane__word_has(w, WANE__LIVE) || wane__word_has(w, WANE__IMMORTAL | WANE__FROZEN))
         return WANE__NO_SUSPECT;
     store_relaxed(&c->pinning, h);
     w = wane__put_pin_on(h, WANE__WATCHED);

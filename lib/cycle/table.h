@@ -20,7 +20,7 @@ enum {
     WANE__SUSPECT_GARBAGE = 32, /* being destroyed */
     WANE__SUSPECT_FINAL = 64,   /* its finalizer is due */
     WANE__SUSPECT_WEAK = 128,   /* has weak references */
-    WANE__SUSPECT_KEEP = 256,   /* of a type that is not collected */
+    WANE__SUSPECT_KEEP = 256,   /* of an uncollectable type */
     WANE__SUSPECT_OUTSIDE = 512 /* a slot names what is no suspect */
 };
 

@@ -196,7 +196,7 @@ bool wane__await_brackets(struct wane__collection *c) {
 }
 
 /* Drops it and, with the next step, what it reaches. */
-static void drop(struct wane__collection *c, struct wane__suspect *s) {
+void wane__drop_suspect(struct wane__collection *c, struct wane__suspect *s) {
     s->flags |= WANE__SUSPECT_HELD;
     c->dropped++;
     c->dropped_in_all++;
@@ -233,7 +233,7 @@ bool wane__acquit(struct wane__collection *c) {
             continue;
         uint64_t w = load_acquire(&s->h->shared); /* [order:count] */
         if (is_acquitted(s, w)) {
-            drop(c, s);
+            wane__drop_suspect(c, s);
         } else {
             note_traits(c, s, w);
             s->group = (uint32_t)(c->at - 1);
@@ -261,7 +261,7 @@ bool wane__drop_reach(struct wane__collection *c) {
     return c->list_n == 0 || t->failed;
 }
 
-static struct wane__suspect *next_dropped(struct wane__collection *c) {
+struct wane__suspect *wane__next_dropped(struct wane__collection *c) {
     for (struct wane__suspect *s; c->dropped > 0 && (s = wane__next_suspect(c)) != NULL;) {
         if ((s->flags & (WANE__SUSPECT_GONE | WANE__SUSPECT_HELD)) == WANE__SUSPECT_HELD) {
             c->dropped--;
@@ -272,32 +272,7 @@ static struct wane__suspect *next_dropped(struct wane__collection *c) {
 }
 
 bool wane__let_acquitted_live(struct wane__collection *c) {
-    for (struct wane__suspect *s; (s = next_dropped(c)) != NULL;)
+    for (struct wane__suspect *s; (s = wane__next_dropped(c)) != NULL;)
         wane__let_live(c, s, true);
-    return c->dropped == 0 || c->table.failed;
-}
-
-bool wane__keep_uncollectable(struct wane__collection *c) {
-    for (struct wane__suspect *s; c->keeps > 0 && (s = wane__next_suspect(c)) != NULL;) {
-        if (wane__in_doubt(s) && (s->flags & WANE__SUSPECT_KEEP) != 0)
-            drop(c, s);
-    }
-    return c->keeps == 0 || wane__no_suspect_left(c);
-}
-
-/* Unreachable, and reported once. */
-static void note_kept(struct wane__collection *c, const struct wane__suspect *s) {
-    uint8_t age = load_relaxed(&s->h->age);
-    if ((age & WANE__AGE_KEPT) != 0 || c->what.trial)
-        return;
-    store_relaxed(&s->h->age, (uint8_t)(age | WANE__AGE_KEPT));
-    c->uncollectable++;
-}
-
-bool wane__let_kept_live(struct wane__collection *c) {
-    for (struct wane__suspect *s; (s = next_dropped(c)) != NULL;) {
-        note_kept(c, s);
-        wane__let_live(c, s, false);
-    }
     return c->dropped == 0 || c->table.failed;
 }

@@ -20,13 +20,13 @@
 /* The owner's count is one: whether it is the last unit, and then takes it. */
 static inline bool wane__quick_end(struct wane__header *h) {
     const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
-    bool pinning = load_acquire(&wane__xpinning); /* [order:pinning] */
-    uint64_t w = load_acquire(&h->shared);        /* [order:count] */
+    uint32_t pinning = load_acquire(&wane__xpinning); /* [order:pinning] */
+    uint64_t w = load_acquire(&h->shared);            /* [order:count] */
     if ((w & all_but_type) != WANE__LIVE)
         return false;
     wane__pause(); /* what pins beside this must have waited for the bracket */
     uint64_t to = (w & ~WANE__LIVE) | WANE__MERGED;
-    if (pinning && load_relaxed(&h->candidate) < WANE__CANDIDATE_NEVER)
+    if (wane__may_be_pinned(pinning, load_relaxed(&h->candidate)))
         return cas_acq_rel(&h->shared, &w, to); /* [order:count] */
     store_relaxed(&h->shared, to);
     return true;

@@ -27,7 +27,7 @@ static const char *name_of(const wane_type *t) { return t->name != NULL ? t->nam
 
 static size_t count_slots(const wane_type *t) {
     size_t n = 0;
-    while (t->slots != NULL && t->slots[n] != WANE_SLOTS_END) {
+    while (t->slots != NULL && t->slots[n] != WANE_SLOTS_END && t->slots[n] != WANE__SLOTS_NAMED) {
         if (n == WANE__SLOTS_MAX)
             wane__fatal("type \"%s\" at %p: more than %d slots, or no WANE_SLOTS_END", name_of(t), (void *)t, WANE__SLOTS_MAX);
         size_t offset = t->slots[n++];

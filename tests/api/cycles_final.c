@@ -401,8 +401,13 @@ TEST(uncollectable_types_are_kept) {
     CHECK_EQ_UINT(api_stats().live_objects, 2);
     // Reported once.
     CHECK_EQ_UINT(wane_gc_collect(2), 0);
-    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), 0);
+    CHECK_EQ_INT(wane_gc_run(WANE_GC_FULL, &e), 0);
+    CHECK_EQ_UINT(e.collected + e.uncollectable, 0);
+    void *kept[2] = {NULL};
+    CHECK_EQ_UINT(wane_gc_get_unreachable(kept, 2), 1);
+    CHECK_EQ_PTR(kept[0], borrowed);
     wane_slot_clear(&borrowed->left);
+    wane_release(kept[0]);
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK_EQ_UINT(atomic_load(&nodes_dead), before + 3);
 }

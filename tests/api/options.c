@@ -22,7 +22,7 @@ static const struct {
     {"max_threads", "WANE_MAX_THREADS", 65000, 1, 65000},
     {"collector_thread", "WANE_COLLECTOR_THREAD", 1, 0, 1},
     {"membarrier", "WANE_MEMBARRIER", 1, 0, 1},
-    {"leak_report", "WANE_LEAK_REPORT", 0, 0, 1},
+    {"leak_report", "WANE_LEAK_REPORT", 0, 0, 2},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 

@@ -127,6 +127,51 @@ static int64_t tune(void) {
     return error == 0 && wane_gc_is_enabled();
 }
 
+static void no_event(const wane_gc_event *e, void *arg) { (void)e, (void)arg; }
+
+static int64_t ask_collector(void) {
+    int key;
+    int error = wane_gc_add_callback(no_event, &key) + wane_gc_remove_callback(no_event, &key);
+    wane_gc_set_debug(wane_gc_get_debug());
+    return error == 0 && wane_gc_get_unreachable(NULL, 0) == 0;
+}
+
+static bool see_held(void *obj, void *arg) {
+    *(int64_t *)arg |= obj == held;
+    return true;
+}
+
+static int64_t show_referents(void) {
+    int64_t found = 0;
+    return (int64_t)wane_gc_get_referents(held, see_held, &found);
+}
+
+static int64_t show_referrers(void) {
+    int64_t found = 0;
+    return (int64_t)wane_gc_get_referrers(held, see_held, &found);
+}
+
+static int64_t show_objects(void) {
+    int64_t found = 0;
+    wane_gc_get_objects(-1, see_held, &found);
+    return found;
+}
+
+static int64_t explain_it(void) {
+    FILE *f = fopen("/dev/null", "w");
+    CHECK(f != NULL);
+    int64_t result = wane_gc_explain(held, f);
+    fclose(f);
+    return result;
+}
+
+static int64_t freeze(void) {
+    wane_gc_freeze();
+    int64_t frozen = wane_gc_get_freeze_count() > 0;
+    wane_gc_unfreeze();
+    return frozen;
+}
+
 static int64_t move(void) {
     wane_slots_move(held, &held->left, &held->right, 0);
     wane_change_begin(held);
@@ -175,9 +220,20 @@ static const struct promise {
     {"gc_step", gc_step, false, true, 0, -EDEADLK},
     {"collector_run", collector_run, false, true, 0, -EDEADLK},
     {"other gc_ calls, note_external", tune, true, true, 1, 1},
+    {"gc_add_callback, gc_get_unreachable and others", ask_collector, true, true, 1, 1},
+    {"gc_get_referents", show_referents, true, true, 0, 0},
+    {"gc_get_referrers", show_referrers, false, true, 0, ANY},
     {"moves, version", move, true, true, '0', '0'},
     {"shutdown", shut_down, false, true, 0, 0},
 };
+// What these do in a callback depends on whether that is in a guard: then it is what `anywhere` says.
+static const struct promise looks[] = {
+    {"gc_get_objects", show_objects, false, true, 0, 1},
+    {"gc_explain", explain_it, false, true, -EDEADLK, 0},
+    {"gc_freeze and others", freeze, false, true, 0, 1},
+};
+enum { LOOKS = sizeof looks / sizeof *looks };
+
 enum { PROMISES = sizeof promises / sizeof *promises };
 
 static void setup(void) {
@@ -272,6 +328,35 @@ TEST(calls_in_callbacks) {
             check_aborts(call_by_defer, NULL, "callback");
             only = NULL;
         }
+    }
+    teardown();
+}
+
+static bool in_guard;
+
+static void look_inside(void *unused) {
+    (void)unused;
+    for (size_t i = 0; i < LOOKS; i++) {
+        check(&looks[i], in_guard ? looks[i].anywhere : looks[i].inside, where_called);
+    }
+    called++;
+}
+
+static wane_type looking_type = {.name = "looking", .size = 8, .destroy = look_inside};
+
+TEST(looks_at_the_heap) {
+    setup();
+    where_called = "looking";
+    call_by_death(&looking_type);
+    in_guard = true;
+    wane_guard_enter();
+    call_by_death(&looking_type);
+    wane_guard_leave();
+    in_guard = false;
+    CHECK_EQ_UINT(called, 2);
+    called = 0;
+    for (size_t i = 0; i < LOOKS; i++) {
+        check_aborts(call_in_guard, (void *)&looks[i], "guard");
     }
     teardown();
 }

@@ -61,10 +61,14 @@ TEST(one_that_is_kept_has_only_its_referrer_emptied) {
     wane_slot_give(&referrer->other, kept);
     wane_release(referrer);
     drop_rings(rings);
-    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), 2 * RINGS + 2);
-    CHECK_EQ_UINT(wane_refcount(kept), 1);
+    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), 2 * RINGS + 1);
+    void *listed = NULL;
+    CHECK_EQ_UINT(wane_gc_get_unreachable(&listed, 1), 1);
+    CHECK_EQ_PTR(listed, kept);
+    CHECK_EQ_UINT(wane_refcount(kept), 2);
     CHECK_EQ_PTR(load_relaxed(&referrer->other.wane__target), NULL);
     CHECK_EQ_UINT(emptied(rings), 0);
     wane_slot_clear(&kept->next);
+    wane_release(listed);
     CHECK_EQ_INT(wane_flush(), 0);
 }

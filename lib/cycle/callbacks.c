@@ -1,0 +1,147 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * cycle/callbacks.c: functions that are called when a collection begins and when it is over.
+ *
+ * They are called by whoever has the claim on collecting, so one at a time, outside of the lock. Each has a number, in the
+ * order of adding. An event goes through the numbers that there were when it began: what is added meanwhile hears of the
+ * next one, and what is removed is not called any more.
+ *
+ * Who removes one takes it off the list under the lock, and then waits while its number is the running one, unless it is
+ * the caller itself that runs it: the number says under the lock whether the call is over. So nobody needs the entry after
+ * it left the list, and it is freed at once.
+ */
+#include "cycle/callbacks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "life/death.h"
+
+struct callback {
+    struct callback *next;
+    void (*fn)(const wane_gc_event *e, void *arg);
+    void *arg;
+    uint64_t number;
+};
+
+/* Leaf lock: guards what follows. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct callback *first; /* by rising numbers */
+static uint64_t last_number;
+static uint64_t running; /* number of the one that is being called; 0: none is */
+static uint32_t runner;  /* id of the thread that calls it */
+static bool xany;        /* the list is not empty; for who looks without the lock */
+
+int wane__callback_add(void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
+    struct callback *new = malloc(sizeof *new), **at;
+    if (new == NULL)
+        return -ENOMEM;
+    pthread_mutex_lock(&lock);
+    for (at = &first; *at != NULL; at = &(*at)->next) {
+        if ((*at)->fn == fn && (*at)->arg == arg)
+            break;
+    }
+    bool there = *at != NULL;
+    if (!there) {
+        *new = (struct callback){.fn = fn, .arg = arg, .number = ++last_number};
+        *at = new;
+        store_relaxed(&xany, true);
+    }
+    pthread_mutex_unlock(&lock);
+    if (there)
+        free(new);
+    return there ? -EEXIST : 0;
+}
+
+/* Off the list; its number, or 0. */
+static uint64_t remove_locked(void (*fn)(const wane_gc_event *e, void *arg), void *arg, struct callback **ret) {
+    struct callback **at = &first;
+    while (*at != NULL && ((*at)->fn != fn || (*at)->arg != arg))
+        at = &(*at)->next;
+    *ret = *at;
+    if (*at == NULL)
+        return 0;
+    *at = (*at)->next;
+    store_relaxed(&xany, first != NULL);
+    return (*ret)->number;
+}
+
+int wane__callback_remove(const struct wane__record *self, void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
+    struct callback *gone;
+    pthread_mutex_lock(&lock);
+    uint64_t number = remove_locked(fn, arg, &gone);
+    while (number != 0 && running == number && runner != self->id) {
+        pthread_mutex_unlock(&lock);
+        wane__pause_briefly();
+        pthread_mutex_lock(&lock);
+    }
+    pthread_mutex_unlock(&lock);
+    free(gone);
+    return number != 0 ? 0 : -ENOENT;
+}
+
+/* One call, on the stack of whoever makes it. */
+struct call {
+    void (*fn)(const wane_gc_event *e, void *arg);
+    void *arg;
+    wane_gc_event event; /* a copy for each: a callback may write to what it is shown */
+};
+
+static void make_call(void *call) {
+    const struct call *c = call;
+    c->fn(&c->event, c->arg);
+}
+
+/* The next one after number `*at` and up to `most` runs from here on, on r's thread. False: there is none. */
+static bool begin_next(const struct wane__record *r, uint64_t *at, uint64_t most, struct call *ret) {
+    pthread_mutex_lock(&lock);
+    const struct callback *c = first;
+    while (c != NULL && c->number <= *at)
+        c = c->next;
+    bool found = c != NULL && c->number <= most;
+    if (found) {
+        ret->fn = c->fn;
+        ret->arg = c->arg;
+        *at = running = c->number;
+        runner = r->id;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static uint64_t greatest_number(void) {
+    pthread_mutex_lock(&lock);
+    uint64_t number = last_number;
+    pthread_mutex_unlock(&lock);
+    return number;
+}
+
+static void ended(void) {
+    pthread_mutex_lock(&lock);
+    running = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+void wane__tell_event(struct wane__record *r, const wane_gc_event *e) {
+    if (!load_relaxed(&xany))
+        return;
+    uint64_t at = 0, most = greatest_number();
+    for (struct call call; begin_next(r, &at, most, &call);) {
+        call.event = *e;
+        wane__call(r, make_call, &call);
+        ended();
+        wane__reap(r, true);
+    }
+}
+
+void wane__callbacks_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__callbacks_fork_parent(void) { pthread_mutex_unlock(&lock); }
+
+/* A call that a vanished thread was in has no end. */
+void wane__callbacks_fork_child(const struct wane__record *self) {
+    if (self == NULL || runner != self->id)
+        running = 0;
+    pthread_mutex_unlock(&lock);
+}
