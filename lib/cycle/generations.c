@@ -72,6 +72,21 @@ static void unclaim(void) {
         wane__wake_idle();
 }
 
+static uint32_t xclaim_wanted; /* by so many, who wait */
+
+static void wait_for_claim(const struct wane__record *r) {
+    add_relaxed(&xclaim_wanted, 1u);
+    while (!claim(r))
+        wane__pause_briefly();
+    sub_relaxed(&xclaim_wanted, 1u);
+}
+
+/* By who may come again at once, and is awake: who waits comes first. */
+static void unclaim_for_others(void) {
+    unclaim();
+    wane__give_way(&xclaim_wanted);
+}
+
 static uint64_t tracked_births(void) {
     uint64_t n = 0;
     WANE__EACH_RECORD(r) n += load_relaxed(&r->births[1].xn);
@@ -299,8 +314,7 @@ int wane__collect_slice(struct wane__record *r, uint64_t deadline, enum wane__ea
 bool wane__collector_claim(struct wane__record *r) {
     if (load_relaxed(&xclaim) == r->id)
         return false;
-    while (!claim(r))
-        wane__pause_briefly();
+    wait_for_claim(r);
     if (r->callbacks == 0) /* else what is open stays so */
         finish_open(r);
     return true;
@@ -308,7 +322,7 @@ bool wane__collector_claim(struct wane__record *r) {
 
 void wane__collector_unclaim(bool claimed) {
     if (claimed)
-        unclaim();
+        unclaim_for_others();
 }
 
 bool wane__collection_unfinished(void) { return load_relaxed(&xopen); }
@@ -323,8 +337,7 @@ bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
 }
 
 int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret) {
-    while (!claim(r))
-        wane__pause_briefly();
+    wait_for_claim(r);
     finish_open(r);
     struct wane__scope what = {.generation = generation, .full = generation > WANE__OLDEST};
     if (what.full)
@@ -345,7 +358,7 @@ int wane__collect_now(struct wane__record *r, int generation, wane_gc_event *ret
              (++passes < PASSES_MAX || births == tracked_births()));
     wane__tally(xstats[what.generation].collections, 1);
     tell(r, ret);
-    unclaim();
+    unclaim_for_others();
     return f.aborted ? -ENOMEM : 0;
 }
 
@@ -459,6 +472,7 @@ void wane__generations_fork_parent(void) { pthread_mutex_unlock(&policy_lock); }
 
 void wane__generations_fork_child(const struct wane__record *self) {
     pthread_mutex_unlock(&policy_lock);
+    store_relaxed(&xclaim_wanted, 0u);
     if (self == NULL || xclaim != self->id) {
         store_relaxed(&xclaim, 0u);
         xopen = wane__collection_is_open();
