@@ -36,14 +36,24 @@ WANE_API bool wane_gc_is_finalized(const void *obj);
 WANE_API size_t wane_gc_get_objects(int generation, bool (*each)(void *obj, void *arg), void *arg);
 
 /*
- * The objects that have a slot with obj in it, each once, of types with WANE_TYPE_ACYCLIC too. Slots that are in no object, and units on stacks,
- * have no referrer. obj: held or borrowed by the caller; NULL: 0. Threads and errors: as wane_gc_get_objects.
+ * The objects that have a slot with obj in it, each once, of types with WANE_TYPE_ACYCLIC too. Slots that are in no object, and units
+ * on stacks, have no referrer.
+ *
+ * obj: held or borrowed by the caller; NULL: 0.
+ * each: called with each referrer, which is held meanwhile; false ends the walk.
+ * arg: given to each.
+ * Returns how many calls it made. Threads and errors: as wane_gc_get_objects.
  */
 WANE_API size_t wane_gc_get_referrers(void *obj, bool (*each)(void *referrer, void *arg), void *arg);
 
 /*
  * What obj's slots name, each slot for itself: what two slots name comes twice; untracked objects too.
- * obj: held or borrowed by the caller; NULL: 0. Threads: any, in a guard and in callbacks too; waits for nobody; runs user code.
+ *
+ * obj: held or borrowed by the caller; NULL: 0.
+ * each: called with what a slot names, which is held meanwhile; false ends the walk.
+ * arg: given to each.
+ * Returns how many calls it made.
+ * Threads: any, in a guard and in callbacks too; waits for nobody; runs user code.
  */
 WANE_API size_t wane_gc_get_referents(void *obj, bool (*each)(void *referent, void *arg), void *arg);
 
@@ -52,9 +62,10 @@ WANE_API size_t wane_gc_get_referents(void *obj, bool (*each)(void *referent, vo
  * anything but a slot of an object: by the caller, by other stacks, by slots that are in no object. Then the shortest chain of objects and slots that
  * leads to it from another object which is held from outside, with the same figures of that.
  *
- * obj: held or borrowed; an object of a dead cycle too, as long as nothing is collected. Returns 0; -ESRCH when nothing from outside
- * holds it, so that it is garbage, or when it is dead (or NULL); -EINVAL when out is NULL; -ENOMEM (it needs some 60 bytes for each
- * object that has slots); -EAGAIN; -EDEADLK inside a callback in a guard.
+ * obj: held or borrowed; an object of a dead cycle too, as long as nothing is collected.
+ * out: where the text goes.
+ * Returns 0; -ESRCH when nothing from outside holds it, so that it is garbage, or when it is dead (or NULL); -EINVAL when out is NULL;
+ * -ENOMEM (it needs some 60 bytes for each object that has slots); -EAGAIN; -EDEADLK inside a callback in a guard.
  * Threads: any; as wane_gc_get_objects. What other threads change meanwhile may show as units from outside. Applies what
  * was deferred first, but in a callback.
  */

@@ -5,7 +5,7 @@
 
 #include "api.h"
 
-static struct api_end end;
+static struct test_end end;
 
 static bool said(const char *text) { return strstr(end.said, text) != NULL; }
 
@@ -28,7 +28,7 @@ static void leak(void *level) {
 
 TEST(what_is_alive_by_type) {
     int64_t level = 1;
-    api_run_child(leak, &level, &end);
+    test_run_child(leak, &level, &end);
     CHECK(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0);
     CHECK_MSG(said("leak: 2 objects of type \"node\" are alive, 2 of them on cycles, 1 held from outside"), "%s", end.said);
     CHECK_MSG(said("leak: 2 objects of type \"leaf\" are alive, 0 of them on cycles, 1 held from outside"), "%s", end.said);
@@ -40,13 +40,13 @@ TEST(what_is_alive_by_type) {
 
 TEST(nothing_without_the_option) {
     int64_t level = 0;
-    api_run_child(leak, &level, &end);
+    test_run_child(leak, &level, &end);
     CHECK_EQ_STR(end.said, "went on\n");
 }
 
 TEST(a_fatal_report) {
     int64_t level = 2;
-    api_run_child(leak, &level, &end);
+    test_run_child(leak, &level, &end);
     CHECK(WIFEXITED(end.status) && WEXITSTATUS(end.status) != 0);
     CHECK(said("leak: 2 objects of type \"node\"") && !said("went on"));
 }
@@ -64,7 +64,7 @@ static void leak_nothing(void *unused) {
 }
 
 TEST(immortals_are_no_leaks) {
-    api_run_child(leak_nothing, NULL, &end);
+    test_run_child(leak_nothing, NULL, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0 && said("went on") && !said("leak:"), "%s", end.said);
     CHECK(said("immortal: 1 objects of type \"node\", and 2 that immortals keep"));
 }
@@ -88,7 +88,7 @@ static void leak_uncollectable(void *unused) {
 }
 
 TEST(what_is_kept_is_named) {
-    api_run_child(leak_uncollectable, NULL, &end);
+    test_run_child(leak_uncollectable, NULL, &end);
     CHECK_MSG(said("leak: 1 objects of type \"odd\" are alive, 1 of them on cycles, 1 held from outside"), "%s", end.said);
     CHECK_MSG(said("leak: 1 objects were found unreachable and kept"), "%s", end.said);
     CHECK(!said("\"node\""));
@@ -117,11 +117,11 @@ TEST(child_leaks) {
 
 TEST(fatal_in_the_environment) {
     const char *const fatal[] = {"WANE_LEAK_REPORT", "fatal", "child_leaks"};
-    api_run_child(again, (void *)fatal, &end);
+    test_run_child(again, (void *)fatal, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 1, "%#x: %s", (unsigned)end.status, end.said);
     CHECK(said("leak: 1 objects of type \"node\"") && !said("went on"));
     const char *const wrong[] = {"WANE_LEAK_REPORT", "fatally", "child_leaks"};
-    api_run_child(again, (void *)wrong, &end);
+    test_run_child(again, (void *)wrong, &end);
     CHECK(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0 && said("went on") && said("ignored"));
 }
 
@@ -153,7 +153,7 @@ TEST(a_profile_of_the_collector) {
     CHECK(fd >= 0);
     close(fd);
     const char *const set[] = {"WANE_GC_TRACE", path, "child_collects"};
-    api_run_child(again, (void *)set, &end);
+    test_run_child(again, (void *)set, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0, "%#x: %s", (unsigned)end.status, end.said);
     FILE *f = fopen(path, "r");
     CHECK(f != NULL);
@@ -187,7 +187,7 @@ TEST(a_profile_of_the_collector) {
 
 TEST(a_profile_that_cannot_be_written) {
     const char *const set[] = {"WANE_GC_TRACE", "/no/such/folder/x", "child_collects"};
-    api_run_child(again, (void *)set, &end);
+    test_run_child(again, (void *)set, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0, "%s", end.said);
     CHECK(said("WANE_GC_TRACE=/no/such/folder/x: cannot be opened"));
 }

@@ -172,7 +172,7 @@ static const struct {
     {"WANE_=1", "WANE_ in the environment: there is no such option"},
     {"WANE_LEAK_REPORT", NULL},
     {"WANE_LEAK_REPORT=0", NULL},
-    {"WANE_LEAK_REPORT=2", "WANE_LEAK_REPORT=2: not a number from 0 to 1, ignored"},
+    {"WANE_COLLECTOR_THREAD=2", "WANE_COLLECTOR_THREAD=2: not a number from 0 to 1, ignored"},
     {"WANE_TEST_SOMETHING=1", NULL},
     {"WANE_STRESS_SCALE=2", NULL},
     {"WANE_MODEL_FULL=1", NULL},

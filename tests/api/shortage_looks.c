@@ -207,9 +207,9 @@ static void report_leaks(void *n) {
 }
 
 TEST(leak_reports) {
-    static struct api_end child;
+    static struct test_end child;
     for (int n = -1; n < 12; n++) {
-        api_run_child(report_leaks, &n, &child);
+        test_run_child(report_leaks, &n, &child);
         CHECK_MSG(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 0 && strstr(child.said, "leak:") != NULL,
                   "%d: %#x: %s", n, (unsigned)child.status, child.said);
     }
