@@ -28,6 +28,7 @@
 #include "thread/wake.h"
 
 #define SLICE_NS 1000000 /* of a collection */
+#define LEAST_SLICE_NS 20000 /* where the time is over: else a collection that only flushes look at would never get on */
 
 /* What callbacks of a wave deferred is of the next one. So many are followed, and not more: it may go on for ever. */
 #define WAVES_MAX 4
@@ -89,8 +90,10 @@ static bool help(struct wane__record *r, uint64_t deadline) {
     if (wane__wave_in_calls(wave))
         did |= wane__run_due(r, &limit) > 0;
     wane__free_due(r);
-    if (!did && wane__wave_in_collection(wave))
-        did = !wane__collect_rest(r, sooner(deadline, wane__now() + SLICE_NS));
+    if (!did && wane__wave_in_collection(wave)) {
+        uint64_t now = wane__now(), until = sooner(deadline, now + SLICE_NS);
+        did = !wane__collect_rest(r, until > now + LEAST_SLICE_NS ? until : now + LEAST_SLICE_NS);
+    }
     return did;
 }
 

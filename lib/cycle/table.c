@@ -106,6 +106,17 @@ bool wane__edges_segment_slow(struct wane__edges *edges, const struct wane__susp
     return true;
 }
 
+/* The child of a fork frees both: it must not find one list in two places, or half of one. */
+void wane__table_begin_tracing(struct wane__table *t) {
+    pthread_mutex_lock(&moving);
+    struct wane__edges recorded = t->edges;
+    t->edges = t->old_edges;
+    wane__pause();
+    t->edges.n = t->edges.end = 0;
+    t->old_edges = recorded;
+    pthread_mutex_unlock(&moving);
+}
+
 uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page) {
     if (!wane__vector_grow((void **)&t->pages, &t->pages_room, t->pages_n, sizeof *t->pages))
         return NULL;

@@ -115,6 +115,9 @@ static inline uint32_t wane__table_add(struct wane__table *t, struct wane__heade
 /* Makes room for an edge of `from`, after `end`. False: memory is out, or `from` has more edges than can be counted. */
 bool wane__edges_segment_slow(struct wane__edges *edges, const struct wane__suspect *from);
 
+/* What was recorded becomes old_edges, and room for new ones is what those had. */
+void wane__table_begin_tracing(struct wane__table *t);
+
 /* Adds an edge to the suspect whose edges are being recorded. */
 static inline void wane__table_add_edge(struct wane__table *t, struct wane__suspect *from, uint32_t to) {
     struct wane__edges *edges = &t->edges;

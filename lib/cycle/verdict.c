@@ -144,11 +144,7 @@ static void trace(struct counting *k, uint32_t number) {
 
 /* What was recorded so far becomes the hints of the next tracing. */
 bool wane__begin_tracing(struct wane__collection *c) {
-    struct wane__table *t = &c->table;
-    struct wane__edges recorded = t->edges;
-    t->edges = t->old_edges;
-    t->edges.n = t->edges.end = 0;
-    t->old_edges = recorded;
+    wane__table_begin_tracing(&c->table);
     c->dropped_in_all = 0;
     return true;
 }

@@ -213,6 +213,7 @@ void wane__hold_birth_slow(struct wane__record *r) {
     uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000 / HOLD_PART;
     while (waiting_helps() && now - begin < patience) {
         help(r, false, begin + patience); /* this thread's share of the garbage's way */
+        wane__hurry(); /* the library's thread may nap: it was calm a moment ago */
         nap();
         now = wane__now();
     }
