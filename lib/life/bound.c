@@ -27,7 +27,6 @@
 #define SETTLE_FROM 960  /* units kept: a barrier interrupts every running thread, and costs as much as 200 deaths */
 #define SETTLE_BYTES ((uint64_t)1 << 20) /* or so many bytes that they keep */
 #define NAP_NS 50000
-#define HOLD_PART 4 /* of stall_limit_us, each time a thread has made so much: often and briefly */
 
 /* What this thread deferred, what it left to others, and what it ended but may not be handed out. What is parked is everybody's. */
 static uint64_t charged(const struct wane__record *r) {
@@ -204,13 +203,25 @@ static bool waiting_helps(void) {
     return limit != INT64_MAX && collector_gets_on() && wane__tracked_lately() > limit;
 }
 
+/*
+ * How long a birth is held at most: a quarter of stall_limit_us at the limit, and three quarters from twice the limit on. A collector
+ * that has to share its processor would stay behind otherwise: each collection finds more than the one before.
+ */
+static uint64_t hold_patience(void) {
+    uint64_t quarter = (uint64_t)wane__option(stall_limit_us) * 1000 / 4;
+    int64_t limit = load_relaxed(&wane__xtracked_limit), excess = wane__tracked_lately() - limit;
+    if (excess <= 0 || limit <= 0)
+        return quarter;
+    return excess >= limit ? 3 * quarter : quarter + (uint64_t)(2 * (double)quarter * (double)excess / (double)limit);
+}
+
 void wane__hold_birth_slow(struct wane__record *r) {
     r->held_births = load_relaxed(&r->births[1].xbytes);
     if (r->head.nest > 0 || r->callbacks > 0 || !waiting_helps())
         return;
     int saved = errno;
     uint64_t begin = wane__now(), now = begin;
-    uint64_t patience = (uint64_t)wane__option(stall_limit_us) * 1000 / HOLD_PART;
+    uint64_t patience = hold_patience();
     while (waiting_helps() && now - begin < patience) {
         help(r, false, begin + patience); /* this thread's share of the garbage's way */
         wane__hurry(); /* the library's thread may nap: it was calm a moment ago */

@@ -14,16 +14,12 @@
 #include "thread/mode.h"
 #include "thread/wake.h"
 
-/* Moves all of one list to another. */
-static void move(struct wane__header **to, struct wane__header *list) {
-    for (struct wane__header *next; list != NULL; list = next) {
-        next = wane__dead_next(list);
-        wane__dead_put(to, list);
-    }
-}
-
+/* One by one: the child of a fork in between finds none in both lists. */
 void wane__call_left(struct wane__record *r) {
-    move(&r->xlater, load_relaxed(&r->xdead));
+    for (struct wane__header *h; (h = load_relaxed(&r->xdead)) != NULL;) {
+        wane__dead_skip(&r->xdead);
+        wane__dead_put(&r->xlater, h);
+    }
 }
 
 static void hand_over(struct wane__record *r, struct wane__header *h) {

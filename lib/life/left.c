@@ -163,9 +163,7 @@ void wane__left_fork_child(const struct wane__record *self) {
         count_again(gone);
         if (gone == self)
             continue;
-        if (load_relaxed(&gone->xouter) != load_relaxed(&gone->xdead))
-            leave_list(&gone->xouter, gone, parity);
-        store_relaxed(&gone->xouter, NULL);
+        leave_list(&gone->xouter, gone, parity);
         leave_list(&gone->xdead, gone, parity);
         leave_list(&gone->xlater, gone, parity);
     }

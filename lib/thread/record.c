@@ -352,6 +352,8 @@ void wane__record_fork_child(void) {
         wane__heap_fork_child(&r->heap);
         r->applies_inside = false;
         r->may_run_queued = false;
+        if (load_relaxed(&r->xouter) == load_relaxed(&r->xdead))
+            store_relaxed(&r->xouter, NULL); /* one list: it is added to before both are left to others */
         release_record_locked(r);
     }
     pthread_mutex_unlock(&registry);
