@@ -58,11 +58,10 @@ static inline bool is_quick(const struct wane__thread *t) {
 }
 
 /* Ends the call, and the bracket. */
-static inline void replace(struct wane__thread *t, wane_slot *s, void *obj) {
+static inline void replace(struct wane__thread *t, wane_slot *s, void *obj, const char *operation) {
     void *old = swap_acq_rel(&s->wane__target, obj); /* [order:slot] */
     wane__bracket_leave(t);
-    if (old != NULL)
-        wane__defer((struct wane__record *)(void *)t, wane__header_of(old));
+    defer_old((struct wane__record *)(void *)t, old, operation);
 }
 
 static __attribute__((noinline)) void store_slow(wane_slot *s, void *obj) {
@@ -81,7 +80,7 @@ void(wane_slot_store)(wane_slot *s, void *obj) {
         wane__bracket_enter(t);
         if (obj != NULL)
             wane__take_unit_marked((struct wane__record *)(void *)t, wane__header_of(obj), "wane_slot_store");
-        replace(t, s, obj);
+        replace(t, s, obj, "wane_slot_store");
         return;
     }
     store_slow(s, obj);
@@ -102,7 +101,7 @@ void(wane_slot_give)(wane_slot *s, void *obj) {
     if (is_quick(t)) {
         wane__bracket_enter(t);
         if (obj == NULL || (load_relaxed(&wane__header_of(obj)->candidate) & 1) != 0) {
-            replace(t, s, obj);
+            replace(t, s, obj, "wane_slot_give");
             return;
         }
     }
