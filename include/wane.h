@@ -34,6 +34,14 @@
  *   wane_set_log                     lock-free  no         yes         yes            no
  *   wane_stats_get                   no         no         yes         yes            no
  *   wane_trim                        (5)        no         yes         yes            no
+ *   wane_trace_start, _stop, _clear  short lock no         yes         yes            no
+ *   wane_trace_is_on, _memory,
+ *     _reset_peak, _of               wait-free  no         yes         yes            no
+ *   wane_snapshot_take               (5)        no         yes         yes            no
+ *   wane_snapshot_top, _compare,
+ *     _filter                        lock-free  no         yes         yes            no
+ *   wane_snapshot_write, _read,
+ *     wane_stats_write               the file   no         yes         yes            no
  *   wane_type_forget                 (5)        no         yes         yes            no
  *   wane_gc_collect, wane_gc_run     waits (7)  yes        aborts      returns 0      no
  *                                                              / -EDEADLK
@@ -70,9 +78,9 @@
  *     the library's, and before the outermost call returns; without memory to remember them, later, like what is deferred.
  * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
  * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something
- *     may make a system call: they wake the collector thread, or start it.
+ *     may make a system call: they wake the library's thread, or start it.
  * (5) Waits for whoever walks the heap's pages meanwhile: the same calls by other threads, and the collector while it
- *     looks for candidates. wane_trim makes system calls, wane_type_forget looks at every object that there is.
+ *     looks for candidates. wane_trim makes system calls, wane_type_forget and wane_snapshot_take look at every object that there is.
  * (6) Lock-free, but while the collector decides whether the target and what is joined to it are garbage: then it waits for
  *     that, and counts it as a stall.
  * (7) For guards and callbacks of other threads. So a callback that waits for a thread which is in such a call, for a lock that
@@ -81,7 +89,7 @@
  * (9) For collections of other threads, and looks at the whole heap. wane_gc_explain waits as wane_flush does, but in a callback.
  * (10) In a callback that runs in a guard they show nothing, do nothing, or say -EDEADLK.
  *
- * User code (finalize, destroy, deferred functions, callbacks of collections, and those that are shown objects) runs only in the calls marked so and on the collector
+ * User code (finalize, destroy, deferred functions, callbacks of collections, and those that are shown objects) runs only in the calls marked so and on the library's
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
  * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
  * when no thread record is to be had. No call is a cancellation point, and a thread that was cancelled goes on to the end
@@ -101,6 +109,7 @@
 #include <wane/object.h>
 #include <wane/slot.h>
 #include <wane/thread.h>
+#include <wane/trace.h>
 #include <wane/type.h>
 #include <wane/weak.h>
 

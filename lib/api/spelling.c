@@ -49,9 +49,21 @@ static unsigned distance(const char *a, size_t a_length, const char *b) {
     return row[b_length];
 }
 
+/* What variables are called that say something: the options, and what is read elsewhere (lib/trace). NULL after the last one. */
+static const char *variable_name(size_t i) {
+    static const char *const others[] = {"trace"};
+    const char *option = wane__option_name(i);
+    if (option != NULL)
+        return option;
+    size_t options_n = 0;
+    while (wane__option_name(options_n) != NULL)
+        options_n++;
+    return i - options_n < sizeof others / sizeof others[0] ? others[i - options_n] : NULL;
+}
+
 static bool is_option(const char *name, size_t length) {
     const char *option;
-    for (size_t i = 0; (option = wane__option_name(i)) != NULL; i++) {
+    for (size_t i = 0; (option = variable_name(i)) != NULL; i++) {
         size_t j = 0;
         while (j < length && option[j] != '\0' && name[j] == toupper((unsigned char)option[j]))
             j++;
@@ -65,7 +77,7 @@ static bool is_option(const char *name, size_t length) {
 static const char *nearest(const char *name, size_t length) {
     const char *best = NULL, *option;
     unsigned best_distance = LONGEST;
-    for (size_t i = 0; (option = wane__option_name(i)) != NULL; i++) {
+    for (size_t i = 0; (option = variable_name(i)) != NULL; i++) {
         size_t longer = strlen(option) > length ? strlen(option) : length;
         unsigned d = longer <= LONGEST ? distance(name, length, option) : LONGEST;
         if (d <= longer / 2 && d < best_distance) {

@@ -27,6 +27,8 @@
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
+#include "trace/sites.h"
+#include "trace/trace.h"
 
 /* At exit the collector thread gets this long to finish the callback that it is in. */
 #define PARK_LIMIT_NS 1000000000
@@ -49,6 +51,7 @@ static void fork_prepare(void) {
     prepared = wane__started();
     if (!prepared)
         return;
+    wane__trace_fork_prepare();
     wane__collector_lock();
     wane__collect_fork_prepare();
     wane__generations_fork_prepare();
@@ -61,9 +64,11 @@ static void fork_prepare(void) {
     wane__grace_fork_prepare();
     wane__heap_fork_prepare();
     wane__background_fork_prepare();
+    wane__sites_fork_prepare();
 }
 
 static void parent(void) {
+    wane__sites_fork_release();
     wane__background_fork_parent();
     wane__heap_fork_parent();
     wane__grace_fork_parent();
@@ -76,10 +81,12 @@ static void parent(void) {
     wane__generations_fork_parent();
     wane__collect_fork_parent();
     wane__collector_unlock();
+    wane__trace_fork_release();
 }
 
 static void child(void) {
     struct wane__record *self = wane__record_self();
+    wane__sites_fork_release();
     wane__collector_fork_child();
     wane__grace_fork_child(self != NULL ? self->id : 0);
     wane__record_fork_child();
@@ -94,6 +101,7 @@ static void child(void) {
     wane__background_fork_child();
     wane__event_fork_child();
     wane__collector_unlock();
+    wane__trace_fork_release();
     wane__barrier_init(!wane__fences_on());
     wane__park_fork_child();
     wane__defer_fork_child(self);
@@ -141,6 +149,7 @@ void wane__start(void) {
     wane__quarantine_start();
     wane__heap_looks = &wane__bracket_looks;
     wane__background_init();
+    wane__trace_init();
     atexit(park);
     store_release(&xstarted, true);
     if (!forking)

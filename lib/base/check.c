@@ -107,7 +107,7 @@ uint32_t wane__xowed;
 
 static const char *const owed_lines[WANE__OWED_KINDS] = {
     [WANE__OWED_FENCES] = "membarrier(2) stopped working: counting and guards take fences from now on",
-    [WANE__OWED_THREAD] = "the collector thread could not be made: its work is left to the program's calls, "
+    [WANE__OWED_THREAD] = "the library's thread could not be made: its work is left to the program's calls, "
                           "and the thread is tried again now and then",
     [WANE__OWED_IMMORTAL] = "an object is kept for good: memory is out, membarrier(2) stopped working, and a thread that "
                             "has not called since may be counting it",

@@ -60,7 +60,7 @@ static enum wane__drop drop_owners_last(struct wane__record *r, struct wane__hea
     if (wane__word_has(w, WANE__IMMORTAL))
         return WANE__DROPPED;
     /* Untracked and as at birth: no other unit, no weak reference, no collector. Nobody can look at it. */
-    if ((w & ~((uint64_t)0xFFFF << WANE__TYPE_SHIFT)) == WANE__LIVE &&
+    if ((w & ~((uint64_t)0xFFFF << WANE__TYPE_SHIFT | WANE__TRACED)) == WANE__LIVE &&
         load_relaxed(&h->candidate) >= WANE__CANDIDATE_NEVER &&
         !wane__may_be_pinned(load_acquire(&wane__xpinning), load_relaxed(&h->candidate))) { /* [order:pinning] */
         store_relaxed(&h->owner, (uint16_t)WANE__OWNER_NONE);

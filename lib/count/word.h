@@ -54,11 +54,16 @@ static inline void wane__set_mark(struct wane__page_marks *marks, unsigned mark)
         wane__first_mark(mark);
 }
 
+/* Whether the page of a candidate of that age has to be marked. */
+static inline bool wane__page_lacks_mark(const struct wane__header *h, unsigned age) {
+    /* without membarrier the load may be too early */
+    return unlikely(load_relaxed(&wane__marks_of(h)->xdirty[age]) == 0 || wane__fences_on());
+}
+
 /* Marks the page of a candidate of that age. */
 static inline void wane__mark_page(struct wane__header *h, unsigned age) {
-    struct wane__page_marks *marks = wane__marks_of(h);
-    if (unlikely(load_relaxed(&marks->xdirty[age]) == 0 || wane__fences_on())) /* without membarrier the load may be too early */
-        wane__set_mark(marks, age);
+    if (wane__page_lacks_mark(h, age))
+        wane__set_mark(wane__marks_of(h), age);
 }
 
 /*

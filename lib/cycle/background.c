@@ -219,7 +219,7 @@ static bool rest(bool did) {
 
 static void ended_in_callback(void *unused) {
     (void)unused;
-    wane__fatal("the collector thread was ended inside a callback, by pthread_exit");
+    wane__fatal("the library's thread was ended inside a callback, by pthread_exit");
 }
 
 /* It is tried again at the first need after a while. */

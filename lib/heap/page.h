@@ -27,7 +27,7 @@
 #define WANE__BLOCK_FIRST 64u
 #define WANE__ARENA_MAGIC UINT64_C(0x6172656e61776e65)
 
-/* What a page is to the walker; pages[i].xstate. Only the collector thread stores PAGE_FREE. */
+/* What a page is to the walker; pages[i].xstate. Only the background thread stores PAGE_FREE. */
 enum { WANE__PAGE_FREE, WANE__PAGE_SMALL, WANE__PAGE_LARGE, WANE__PAGE_CONTINUED };
 
 /* Where its owner keeps a page. */
@@ -70,6 +70,7 @@ struct wane__arena {
     const char *(*name_of)(const struct wane__header *h); /* of its objects' types */
 
     size_t mapped;   /* immutable */
+    uint64_t *xnotes; /* heap/notes.h; atomic, set once */
     uint32_t xnoted; /* entries of `pages` that the collector will look at again: as long it stays mapped */
 
     /* Guarded by the map lock (heap/arena.c). */

@@ -17,10 +17,13 @@
 
 #include "life/apply.h"
 #include "life/growth.h"
+#include "life/traced.h"
 #include "life/type.h"
 #include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
+
+struct wane__tracer wane__tracer;
 
 static void *fail(int error) {
     errno = error;
@@ -67,7 +70,7 @@ static bool wait_for_brackets(void *arg) {
 
 /*
  * Before memory is said to be out, all that is empty is made free: pages of other classes and threads, and those that the
- * collector thread has in its hands just now. Not inside a guard, where nothing is waited for.
+ * library's thread has in its hands just now. Not inside a guard, where nothing is waited for.
  */
 static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wane__record *r, const wane_type *t,
                                                                        size_t extra) {
@@ -86,7 +89,7 @@ static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wa
     return allocate(r, t, extra);
 }
 
-static struct wane__header *born(struct wane__record *r, const wane_type *t, struct wane__header *h) {
+static struct wane__header *born(struct wane__record *r, const wane_type *t, struct wane__header *h, const wane_site *site) {
     const uintptr_t *p = t->wane__private;
     uint64_t first = p[WANE__TYPE_FIRST], word = p[WANE__TYPE_BIRTH];
     if (unlikely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_MERGED) != 0 || wane__fences_on()))
@@ -105,8 +108,12 @@ static struct wane__header *born(struct wane__record *r, const wane_type *t, str
     if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0) {
         wane__wake_thread(); /* now and then: most births do not come here */
     }
-    if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0))
-        wane__tally_sum(&r->births[(p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0], 1, wane__heap_block_size(h));
+    if (likely((p[WANE__TYPE_TRAITS] & WANE__TRAIT_LIBRARY) == 0)) {
+        bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
+        uint64_t bytes = wane__tally_sum(&r->births[tracked], 1, wane__heap_block_size(h));
+        if (wane__trace_wants(r, tracked, bytes))
+            wane__tracer.birth(r, h, tracked, site);
+    }
     wane__tsan_release(&r->head.bracket); /* for who takes over the heap, should the thread end without being seen to */
     return h;
 }
@@ -120,7 +127,7 @@ static void *grew(struct wane__record *r, struct wane__header *h) {
     return wane__payload_of(h);
 }
 
-static void *new_slow(wane_type *t, size_t extra) {
+static void *new_slow(wane_type *t, size_t extra, const wane_site *site) {
     int error = 0;
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
@@ -130,49 +137,58 @@ static void *new_slow(wane_type *t, size_t extra) {
     struct wane__header *h = allocate(r, t, extra);
     if (unlikely(h == NULL))
         h = allocate_at_last(r, t, extra);
-    return h == NULL ? NULL : grew(r, born(r, t, h));
+    return h == NULL ? NULL : grew(r, born(r, t, h, site));
 }
 
-static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra) {
+static __attribute__((noinline)) void *new_any(wane_type *t, size_t extra, const wane_site *site) {
     struct wane__record *r = wane__record_self();
     if (unlikely(r == NULL || !wane__type_is_ours(t)))
-        return new_slow(t, extra);
+        return new_slow(t, extra, site);
     if (wane__type_has(t, WANE__TRAIT_TRACKED))
         wane__hold_birth(r);
     struct wane__header *h = allocate(r, t, extra);
     if (unlikely(h == NULL))
         h = allocate_at_last(r, t, extra);
-    return likely(h != NULL) ? grew(r, born(r, t, h)) : NULL;
+    return likely(h != NULL) ? grew(r, born(r, t, h, site)) : NULL;
+}
+
+/* The rest of a birth of a tracked type, if the page has to be marked. */
+static __attribute__((noinline)) void *mark_and_trace(struct wane__record *r, struct wane__header *h, const wane_site *site,
+                                                      uint64_t bytes) {
+    wane__mark_page(h, 0);
+    return wane__trace_wants(r, true, bytes) ? wane__tracer.birth(r, h, true, site) : wane__payload_of(h);
 }
 
 /*
  * What nearly all births are: a thread with a record, a registered type of a small size, born with an owner, and a
- * block on the current page's list. A thread without record, or that needs fences, matches nobody.
+ * block on the current page's list. A thread without record, or that needs fences, matches nobody. Calls stand at the end
+ * only, so that nothing is saved on the stack.
  */
 void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
-    (void)site;
     struct wane__thread *self = wane__self;
     const uintptr_t *p = t->wane__private;
     uint32_t match = load_relaxed(&self->match);
     if (unlikely(match == WANE__MATCH_NOBODY || extra != 0 || !wane__type_is_ours(t)))
-        return new_any(t, extra);
+        return new_any(t, extra, site);
     struct wane__record *r = (struct wane__record *)(void *)self;
     wane__bracket_enter(self);
     struct wane__header *h = wane__heap_pop(&r->heap, (unsigned)p[WANE__TYPE_BIN]);
     wane__bracket_leave(self);
     if (unlikely(h == NULL))
-        return new_any(t, extra);
+        return new_any(t, extra, site);
     size_t payload = p[WANE__TYPE_ZERO];
     wane__heap_zero_quick(h, payload);
     store_relaxed((uint64_t *)(void *)h, p[WANE__TYPE_FIRST] | (uint64_t)1 << 32 | match);
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */
     bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
-    wane__tally_sum(&r->births[tracked], 1, payload + sizeof *h);
+    uint64_t bytes = wane__tally_sum(&r->births[tracked], 1, payload + sizeof *h);
     if (tracked) {
         compiler_barrier();
-        if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0)
-            wane__mark_page(h, 0);
+        if ((p[WANE__TYPE_TRAITS] & WANE__TRAIT_CANDIDATE) != 0 && wane__page_lacks_mark(h, 0))
+            return mark_and_trace(r, h, site, bytes);
     }
+    if (wane__trace_wants(r, tracked, bytes))
+        return wane__tracer.birth(r, h, tracked, site);
     return wane__payload_of(h);
 }
 

@@ -8,6 +8,7 @@
 #include "heap/quarantine.h"
 #include "life/left.h"
 #include "life/quick.h"
+#include "life/traced.h"
 #include "life/weak.h"
 #include "os/clock.h"
 #include "thread/grace.h"
@@ -233,6 +234,8 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
         wane__call(r, t->destroy, wane__payload_of(h));
     if (!wane__type_has(t, WANE__TRAIT_LIBRARY))
         wane__count_deaths(r, t, 1, wane__heap_block_size(h));
+    if (unlikely(wane__word_has(w, WANE__TRACED)))
+        wane__tracer.death(r, h, wane__heap_block_size(h));
     /* LIVE is gone: nobody else writes the word but in vain. */
     store_release(&h->shared, w | WANE__FREED); /* [order:forget] */
     if (wane__word_has(w, WANE__WEAKREFD)) {

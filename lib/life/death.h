@@ -26,11 +26,11 @@ static inline void wane__bury(struct wane__record *r, struct wane__header *h) { 
 
 /*
  * Whether the end of an object is nothing but the end of its memory, once nobody is owed what its slots name. Weak
- * references, and sanitizers that want to be told, make it less simple.
+ * references, tracing, and sanitizers that want to be told, make it less simple.
  */
 static inline bool wane__ends_simply(const wane_type *t, uint64_t w) {
     return (t->wane__private[WANE__TYPE_TRAITS] & (WANE__TRAIT_SIMPLE | WANE__TRAIT_LIBRARY)) == WANE__TRAIT_SIMPLE &&
-           !wane__word_has(w, WANE__WEAKREFD) && __tsan_release == NULL;
+           !wane__word_has(w, WANE__WEAKREFD | WANE__TRACED) && __tsan_release == NULL;
 }
 
 /* n objects of t died, of block_size bytes each. */

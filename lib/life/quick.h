@@ -3,7 +3,7 @@
 /*
  * life/quick.h: how most objects die: their owner gives up the last unit while nobody else counts, watches or holds them.
  *
- * It shows in one look: the owner's count is one, and `shared` is as at birth: no units, no flags but LIVE. What
+ * It shows in one look: the owner's count is one, and `shared` is as at birth: no units, no flags but LIVE (and TRACED). What
  * wane__drop_unit decides step by step is then one compare-and-swap, or, if nobody can come by the object at all, a store.
  *
  * Who could come by it is the collector: it pins what nobody gave it a unit of. Before its first pin it sets wane__xpinning
@@ -19,7 +19,7 @@
 
 /* The owner's count is one: whether it is the last unit, and then takes it. */
 static inline bool wane__quick_end(struct wane__header *h) {
-    const uint64_t all_but_type = ((uint64_t)1 << WANE__TYPE_SHIFT) - 1;
+    const uint64_t all_but_type = (((uint64_t)1 << WANE__TYPE_SHIFT) - 1) & ~WANE__TRACED;
     uint32_t pinning = load_acquire(&wane__xpinning); /* [order:pinning] */
     uint64_t w = load_acquire(&h->shared);            /* [order:count] */
     if ((w & all_but_type) != WANE__LIVE)

@@ -49,6 +49,12 @@ struct wane__sum {
     uint64_t xbytes;
 };
 
+/* Which birth is traced next (life/traced.h). */
+struct wane__next_traced {
+    uint64_t xat;  /* bytes of births at which; set to 0 by who starts tracing */
+    uint64_t seed; /* of the random numbers that choose it; its thread only; 0: none yet */
+};
+
 struct wane__record {
     struct wane__thread head;
 
@@ -84,6 +90,7 @@ struct wane__record {
     uint64_t xbatch_done; /* that queue's xbytes_done when the batch is taken */
     uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     struct wane__sum births[2], deaths[2]; /* [1]: of tracked types */
+    struct wane__next_traced traced[2]; /* of the same births */
     int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */
     uint64_t xmerges, xrevocations;
     uint64_t xstalls, xstall_ns_max, xstall_ns_total, xoverruns;
@@ -111,7 +118,7 @@ struct wane__record {
     struct wane__queue deferred;
     /* units that could not be given up where they were released: of objects biased to others, or with finalizers */
     struct wane__queue kept;
-    /* units whose end is the collector thread's: wane_release_later. Made at the first use */
+    /* units whose end is the library thread's: wane_release_later. Made at the first use */
     struct wane__queue handed;
     /* units whose finalizers run when the callback, or the guard, that this thread is in is left. Made at the first use */
     struct wane__queue finals;
@@ -199,9 +206,12 @@ extern uint32_t wane__xcollects;
 /* Counters that their thread writes and any may read. */
 #define wane__tally(field, n) store_relaxed(&(field), load_relaxed(&(field)) + (n))
 
-static inline void wane__tally_sum(struct wane__sum *s, uint64_t n, uint64_t bytes) {
+/* Returns the sum of bytes. */
+static inline uint64_t wane__tally_sum(struct wane__sum *s, uint64_t n, uint64_t bytes) {
     wane__tally(s->xn, n);
-    wane__tally(s->xbytes, bytes);
+    uint64_t sum = load_relaxed(&s->xbytes) + bytes;
+    store_relaxed(&s->xbytes, sum);
+    return sum;
 }
 
 #endif

@@ -168,6 +168,9 @@ static const struct {
                            "WANE_LEAK_REPORT?"},
     {"WANE_THREADS=9", "WANE_THREADS in the environment: there is no such option; did you mean "
                        "WANE_MAX_THREADS?"},
+    {"WANE_TRACES=1", "WANE_TRACES in the environment: there is no such option; did you mean WANE_TRACE?"},
+    {"WANE_TRACE=x", "WANE_TRACE=x: not frames[,sample_bytes] with up to 128 frames, ignored"},
+    {"WANE_TRACE=0", NULL},
     {"WANE_ZZZZZZ=1", "WANE_ZZZZZZ in the environment: there is no such option"},
     {"WANE_=1", "WANE_ in the environment: there is no such option"},
     {"WANE_LEAK_REPORT", NULL},

@@ -179,6 +179,35 @@ static int64_t move(void) {
     return wane_version()[0];
 }
 
+static int64_t trace(void) {
+    wane_trace_line line;
+    bool good = wane_trace_start(1, 0) == 0 && wane_trace_is_on();
+    struct node *n = node_new(4);
+    good = good && wane_trace_of(n, &line) == 0 && wane_trace_memory(NULL, NULL) == 0;
+    wane_trace_reset_peak();
+    wane_trace_clear();
+    wane_trace_stop();
+    wane_release(n);
+    return good;
+}
+
+static int64_t take_snapshots(void) {
+    wane_snapshot *s = wane_snapshot_take(), *f = wane_snapshot_filter(s, "*", true);
+    bool good = s != NULL && wane_snapshot_top(s, WANE_BY_LINE, NULL, 0) == 0 &&
+                wane_snapshot_compare(s, f, WANE_BY_LINE, NULL, 0) == 0 &&
+                wane_snapshot_write(f, "/dev/null") == 0 && wane_snapshot_read("/dev/null") == NULL;
+    wane_release(s);
+    wane_release(f);
+    return good;
+}
+
+static int64_t write_figures(void) {
+    FILE *f = fopen("/dev/null", "w");
+    int result = wane_stats_write(f, WANE_JSON);
+    fclose(f);
+    return result;
+}
+
 static int64_t poll_once(void) { return (int64_t)wane_poll(); }
 static int64_t detach(void) { return wane_thread_detach(), 0; }
 static int64_t flush(void) { return wane_flush(); }
@@ -214,6 +243,9 @@ static const struct promise {
     {"set_log", set_log, true, true, 1, 1},
     {"stats_get", get_stats, true, true, 0, 0},
     {"trim", trim, true, true, 0, 0},
+    {"trace", trace, true, true, 1, 1},
+    {"snapshots", take_snapshots, true, true, 1, 1},
+    {"stats_write", write_figures, true, true, 0, 0},
     {"type_forget", forget, true, true, -EBUSY, -EBUSY},
     {"gc_collect", collect, false, true, 0, 0},
     {"gc_run", run, false, true, 0, -EDEADLK},

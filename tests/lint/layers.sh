@@ -17,8 +17,8 @@ trap 'rm -rf "$tmp"' EXIT
 # One list for both, in awk.
 ranks='rank["base"] = 0; rank["os"] = 1; rank["heap"] = 2; rank["thread"] = 3
     rank["count"] = 4; rank["life"] = 5
-    rank["cycle"] = 6; rank["value"] = 6; rank["trace"] = 6
-    rank["api"] = 7'
+    rank["cycle"] = 6; rank["value"] = 6; rank["trace"] = 7
+    rank["api"] = 8'
 
 # The only name that is called upwards, once for each process: a pointer to it would have to be set by a
 # constructor, in an object that a static link need not have.
