@@ -86,10 +86,10 @@ static bool help(struct wane__record *r, uint64_t deadline) {
         did |= help_with_queue(r, from, &from->kept, wave, &limit);
         did |= help_with_queue(r, from, &from->handed, wave, &limit);
         did |= help_with_left(r, from, wave, &limit);
+        wane__free_due(r, from, &limit);
     }
     if (wane__wave_in_calls(wave))
         did |= wane__run_due(r, &limit) > 0;
-    wane__free_due(r);
     if (!did && wane__wave_in_collection(wave)) {
         uint64_t now = wane__now(), until = sooner(deadline, now + SLICE_NS);
         did = !wane__collect_rest(r, until > now + LEAST_SLICE_NS ? until : now + LEAST_SLICE_NS);
@@ -213,7 +213,7 @@ size_t wane_poll(void) {
         n += poll_for_collector(r);
     wane__reap(r, true);
     n += wane__run_due(r, NULL);
-    wane__free_due(r);
+    WANE__EACH_RECORD(from) wane__free_due(r, from, NULL);
     wane__loop_settle();
     errno = saved;
     return n;

@@ -79,10 +79,10 @@ static bool run_waiting(struct wane__record *r) {
     WANE__EACH_RECORD(from) {
         struct wane__limit limit = wane__until(r, wane__now() + SPAN_NS);
         did |= load_relaxed(&from->xleft_n) > 0 && reap_left(r, from, &limit);
+        did |= wane__free_due(r, from, &limit);
     }
     struct wane__limit limit = wane__until(r, wane__now() + SPAN_NS);
     did |= wane__run_due(r, &limit) > 0;
-    wane__free_due(r);
     return did;
 }
 
@@ -115,6 +115,7 @@ static bool some_for(struct wane__record *r, struct wane__record *from, bool may
         did |= batch_of(r, from, &from->kept, limit);
     if (load_relaxed(&from->xleft_n) > 0 && !wane__is_over(r, limit))
         did |= reap_left(r, from, limit);
+    did |= wane__free_due(r, from, limit);
     return did;
 }
 
@@ -145,7 +146,6 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         struct wane__limit limit = wane__until(r, deadline), calls = limit;
         did = slice_of_records(r, &limit);
         did |= wane__run_due(r, &calls) > 0;
-        wane__free_due(r);
         any |= did;
     } while (did && wane__now() < deadline);
     r->may_run_queued = queued;

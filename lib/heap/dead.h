@@ -42,20 +42,12 @@ struct wane__dead_stack {
     struct wane__header *xtop;
 };
 
-/* Pushes a list. Nothing is ever popped singly: as with wane__stack there is no ABA problem. */
-static inline void wane__dead_push_list(struct wane__dead_stack *s, struct wane__header *list) {
-    struct wane__header *last = list, *next;
-    while ((next = wane__dead_next(last)) != NULL)
-        last = next;
+/* Nothing is ever popped singly: as with wane__stack there is no ABA problem. */
+static inline void wane__dead_push(struct wane__dead_stack *s, struct wane__header *h) {
     struct wane__header *top = load_relaxed(&s->xtop);
     do {
-        wane__dead_link(last, top);
-    } while (!__atomic_compare_exchange_n(&s->xtop, &top, list, 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)); /* [order:stack] */
-}
-
-static inline void wane__dead_push(struct wane__dead_stack *s, struct wane__header *h) {
-    wane__dead_link(h, NULL);
-    wane__dead_push_list(s, h);
+        wane__dead_link(h, top);
+    } while (!__atomic_compare_exchange_n(&s->xtop, &top, h, 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)); /* [order:stack] */
 }
 
 /* Takes everything, last pushed first. */

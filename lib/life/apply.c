@@ -250,23 +250,47 @@ size_t wane__run_due(struct wane__record *r, struct wane__limit *limit) {
     return n;
 }
 
-static size_t free_due_of(struct wane__record *r, struct wane__blocks *from) {
+/* Blocks that are freed in one bracket, while steps and forks wait. */
+#define PORTION 64
+
+/* Returns their bytes; 0: none is due, or a step is under way. */
+static uint64_t free_portion(struct wane__record *r, struct wane__record *from) {
     uint64_t bytes = 0;
-    size_t n = 0;
-    for (struct wane__header *h = wane__dead_take(&from->due), *next; h != NULL; h = next, n++) {
-        next = wane__dead_next(h);
-        wane__tsan_acquire(h);
+    if (!wane__blocks_begin(from))
+        return 0;
+    wane__mark(&r->head);
+    struct wane__header *h;
+    for (unsigned n = 0; n < PORTION && (h = wane__blocks_next(from)) != NULL; n++) {
         bytes += wane__heap_block_size(h);
-        wane__free_block(r, h);
+        wane__heap_free(&r->heap, h);
     }
-    if (n > 0)
-        sub_relaxed(&from->xbytes, bytes);
-    return n;
+    wane__unmark(&r->head);
+    wane__blocks_end(from);
+    wane__after_frees(r);
+    return bytes;
 }
 
-size_t wane__free_due(struct wane__record *r) {
-    size_t n = 0;
-    WANE__EACH_RECORD(from) n += free_due_of(r, &from->blocks);
+/* Whether another portion is over the limit. A block that is freed counts as a death. */
+static bool portion_is_over(struct wane__record *r, struct wane__limit *limit) {
+    if (limit == NULL)
+        return false;
+    if (limit->deaths < PORTION || wane__passed(r, limit))
+        return true;
+    if (limit->deaths != SIZE_MAX)
+        limit->deaths -= PORTION;
+    return false;
+}
+
+/* No more than there was when it began: others may add as fast. */
+bool wane__free_due(struct wane__record *r, struct wane__record *from, struct wane__limit *limit) {
+    uint64_t most = load_relaxed(&from->blocks.xbytes), done = 0, some;
+    if (most == 0)
+        return false;
+    while (done < most && (some = free_portion(r, from)) > 0) {
+        done += some;
+        if (portion_is_over(r, limit))
+            break;
+    }
     wane__record_send_gathered(r);
-    return n;
+    return done > 0;
 }

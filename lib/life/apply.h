@@ -32,8 +32,8 @@ size_t wane__settle_all(struct wane__record *r, struct wane__record *from, struc
  * putting them in order. May call.
  */
 size_t wane__run_due(struct wane__record *r, struct wane__limit *limit);
-/* Frees blocks that are due. */
-size_t wane__free_due(struct wane__record *r);
+/* Frees blocks of `from` that are due, within a limit (NULL: all of them), but some in any case. Returns whether there were any. */
+bool wane__free_due(struct wane__record *r, struct wane__record *from, struct wane__limit *limit);
 
 /* After a slot of r's thread lost a unit of h: defers it, and now and then helps. Never waits inside a guard. */
 void wane__defer(struct wane__record *r, struct wane__header *h);

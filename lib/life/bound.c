@@ -72,8 +72,7 @@ static bool help(struct wane__record *r, bool may_call, uint64_t deadline) {
     uint64_t tail = load_relaxed(&r->kept.xtail);
     did |= load_relaxed(&r->kept.xhead) < tail && wane__settle(r, r, &r->kept, tail, may_call, false, &limit) > 0;
     did |= reap_own(r, may_call, &limit);
-    if (load_relaxed(&r->blocks.xbytes) > 0)
-        did |= wane__free_due(r) > 0;
+    did |= wane__free_due(r, r, &limit);
     return did;
 }
 

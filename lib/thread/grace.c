@@ -57,7 +57,8 @@ static bool anything_waits(void) {
     if ((load_relaxed(&new_calls.xtop) != NULL && noted_calls == NULL))
         return true;
     WANE__EACH_RECORD(r) {
-        if (load_relaxed(&r->deferred.xtail) != load_relaxed(&r->deferred.xsafe) || load_relaxed(&r->blocks.added.xtop) != NULL)
+        if (load_relaxed(&r->deferred.xtail) != load_relaxed(&r->deferred.xsafe) ||
+            (load_relaxed(&r->blocks.added.xtop) != NULL && r->blocks.noted == NULL))
             return true;
     }
     return false;
@@ -70,7 +71,10 @@ static void begin(void) {
     WANE__EACH_RECORD(r) r->deferred.noted = load_acquire(&r->deferred.xtail); /* [order:queue] */
     if (noted_calls == NULL) /* else they are ripe, and new ones wait for the next period after they are due */
         noted_calls = wane__stack_take(&new_calls);
-    WANE__EACH_RECORD(from) from->blocks.noted = wane__dead_take(&from->blocks.added);
+    WANE__EACH_RECORD(from) {
+        if (from->blocks.noted == NULL) /* the same */
+            from->blocks.noted = wane__dead_take(&from->blocks.added);
+    }
     reap_at = 0;
     target = (__atomic_add_fetch(&wane__epoch, 1, __ATOMIC_ACQ_REL)) & ~WANE__EPOCH_FENCES; /* [order:guard] */
     wane__heavy();
@@ -172,12 +176,18 @@ static void calls_ripen(void) {
 }
 
 static void blocks_become_due(struct wane__blocks *blocks) {
-    if (blocks->noted == NULL)
+    if (!blocks->ripe || load_relaxed(&blocks->xdue) != NULL)
         return;
-    for (struct wane__header *h = blocks->noted; h != NULL; h = wane__dead_next(h))
-        wane__tsan_release(h);
-    wane__dead_push_list(&blocks->due, blocks->noted);
+    store_relaxed(&blocks->xdue, blocks->noted);
     blocks->noted = NULL;
+    blocks->ripe = false;
+}
+
+static void blocks_ripen(struct wane__blocks *blocks) {
+    for (struct wane__header *h = blocks->noted; h != NULL && __tsan_release != NULL; h = wane__dead_next(h))
+        wane__tsan_release(h);
+    blocks->ripe = blocks->noted != NULL;
+    blocks_become_due(blocks);
 }
 
 static void end(void) {
@@ -189,7 +199,7 @@ static void end(void) {
     WANE__EACH_RECORD(r) {
         wane__tsan_release(&r->deferred.xsafe);
         store_release(&r->deferred.xsafe, r->deferred.noted); /* [order:safe] */
-        blocks_become_due(&r->blocks);
+        blocks_ripen(&r->blocks);
     }
     calls_ripen();
     waiting = false;
@@ -410,6 +420,24 @@ void wane__blocks_add(struct wane__record *r, struct wane__header *h) {
     wane__dead_push(&r->blocks.added, h);
 }
 
+/* Under the lock, which a fork waits for: it finds each block in one of the lists, or free. */
+bool wane__blocks_begin(const struct wane__record *from) { return load_relaxed(&from->blocks.xdue) != NULL && trylock(); }
+
+struct wane__header *wane__blocks_next(struct wane__record *from) {
+    struct wane__header *h = load_relaxed(&from->blocks.xdue);
+    if (h == NULL)
+        return NULL;
+    wane__tsan_acquire(h);
+    sub_relaxed(&from->blocks.xbytes, (uint64_t)wane__heap_block_size(h));
+    store_relaxed(&from->blocks.xdue, wane__dead_next(h));
+    return h;
+}
+
+void wane__blocks_end(struct wane__record *from) {
+    blocks_become_due(&from->blocks);
+    unlock();
+}
+
 uint64_t wane__blocks_bytes(void) {
     uint64_t bytes = 0;
     WANE__EACH_RECORD(r) bytes += load_relaxed(&r->blocks.xbytes);
@@ -423,11 +451,11 @@ static uint64_t weigh(const struct wane__header *list) {
     return bytes;
 }
 
-/* A vanished thread may have been between the bytes and the push, or have taken what is due. */
+/* A vanished thread may have been between the bytes and the push. */
 static void blocks_fork_child(void) {
     WANE__EACH_RECORD(r) {
         struct wane__blocks *b = &r->blocks;
-        b->xbytes = weigh(b->added.xtop) + weigh(b->noted) + weigh(b->due.xtop);
+        b->xbytes = weigh(b->added.xtop) + weigh(b->noted) + weigh(b->xdue);
     }
 }
 

@@ -71,6 +71,13 @@ bool wane__calls_cut(uint64_t *xcut, unsigned bit);
 /* Blocks: added by the thread of r, to be freed by any when they are due (life/apply.h). The caller wakes the collector thread. */
 void wane__blocks_add(struct wane__record *r, struct wane__header *h);
 uint64_t wane__blocks_bytes(void); /* of those that are not freed */
+/*
+ * Takes blocks of `from` that are due: begin (false: there are none, or a step is under way), next, which the caller frees before it
+ * asks for another, end. Forks and steps wait meanwhile: a few blocks at a time. Outside brackets.
+ */
+bool wane__blocks_begin(const struct wane__record *from);
+struct wane__header *wane__blocks_next(struct wane__record *from); /* NULL: there is no more */
+void wane__blocks_end(struct wane__record *from);
 
 /* Age of the oldest guard that a grace period waits for, in ns; 0 when none does. */
 uint64_t wane__oldest_guard(void);

@@ -35,12 +35,14 @@ struct wane__left {
 
 /*
  * Blocks of dead objects that were weakly referenced, which a grace period keeps from being handed out (thread/grace.h): added, noted
- * when the period that is open began, and due. They count towards the byte bound of the record whose thread destroyed the objects.
+ * when a period began, and due. They count towards the byte bound of the record whose thread destroyed the objects.
  */
 struct wane__blocks {
-    struct wane__dead_stack added, due;
-    struct wane__header *noted; /* guarded by the grace period's lock */
-    uint64_t xbytes;            /* of all of them, and of those that are being freed */
+    struct wane__dead_stack added;
+    struct wane__header *noted; /* guarded by the grace period's lock, as the next two are */
+    bool ripe;                  /* `noted` may be freed, and waits until nothing else is due */
+    struct wane__header *xdue;
+    uint64_t xbytes; /* of all of them */
 };
 
 /* Of objects: how many, and their bytes. */

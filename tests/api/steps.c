@@ -110,6 +110,33 @@ static void guard_end(pthread_t t) {
 }
 
 // No unit of theirs was ever in a slot that changed: a reader in a guard cannot have borrowed them.
+// What weak references may still have looked at is freed a portion at a time, too.
+TEST(blocks_of_the_weakly_referenced_take_many_steps) {
+    enum { N = 5000 };
+    static wane_ref *weak[N];
+    no_thread();
+    step_to_the_end(0);
+    uint64_t before = api_stats().deferred_bytes;
+    for (size_t i = 0; i < N; i++) {
+        struct node *n = node_new(i);
+        weak[i] = wane_weak_new(n);
+        wane_release(n);
+        CHECK(wane_weak_get(weak[i]) == NULL);
+    }
+    CHECK(api_stats().deferred_bytes > before + N * sizeof(struct node) / 2);
+    uint64_t left = api_stats().deferred_bytes;
+    size_t steps = 0;
+    while (wane_gc_step(0) > 0 || api_stats().deferred_bytes > before) {
+        CHECK(left - api_stats().deferred_bytes <= 200 * (sizeof(struct node) + 64));
+        left = api_stats().deferred_bytes;
+        steps++;
+    }
+    CHECK(steps > N / 200);
+    for (size_t i = 0; i < N; i++) {
+        wane_release(weak[i]);
+    }
+}
+
 TEST(a_verdict_does_not_wait_for_guards) {
     no_thread();
     size_t before = atomic_load(&nodes_dead);

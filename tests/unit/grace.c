@@ -338,6 +338,15 @@ TEST(calls_wait_for_those_before) {
     CHECK_EQ_UINT(wane__calls_waiting(), 0);
 }
 
+/* Takes one of the blocks that are due, and only one. */
+static struct wane__header *take_due(struct wane__record *r) {
+    if (!wane__blocks_begin(r))
+        return NULL;
+    struct wane__header *h = wane__blocks_next(r);
+    wane__blocks_end(r);
+    return h;
+}
+
 TEST(blocks) {
     struct wane__header *h[2] = {object_new(&leaf_type), object_new(&leaf_type)}, alive = *h[0];
     struct wane__record *r = wane__record_self();
@@ -352,19 +361,46 @@ TEST(blocks) {
     CHECK_EQ_INT(wane__grace_step(), WANE__GRACE_WAITING);
     wane__blocks_add(r, h[1]);
     CHECK_EQ_UINT(wane__blocks_bytes(), 2 * size);
-    CHECK_EQ_PTR(wane__dead_take(&r->blocks.due), NULL);
+    CHECK_EQ_PTR(take_due(r), NULL);
     worker_run(&w, guard_leave, NULL);
     (void)wane__grace_step();
-    struct wane__header *due = wane__dead_take(&r->blocks.due);
-    CHECK_EQ_PTR(due, h[0]);
-    CHECK_EQ_PTR(wane__dead_next(due), NULL);
+    CHECK_EQ_PTR(take_due(r), h[0]);
+    CHECK_EQ_PTR(take_due(r), NULL);
+    CHECK_EQ_UINT(wane__blocks_bytes(), size);
     end_all();
-    due = wane__dead_take(&r->blocks.due);
-    CHECK_EQ_PTR(due, h[1]);
-    CHECK_EQ_PTR(wane__dead_next(due), NULL);
-    sub_relaxed(&r->blocks.xbytes, 2 * size);
+    CHECK_EQ_PTR(take_due(r), h[1]);
+    CHECK_EQ_PTR(take_due(r), NULL);
+    CHECK_EQ_UINT(wane__blocks_bytes(), 0);
     worker_stop(&w);
     for (unsigned i = 0; i < 2; i++) {
+        *h[i] = alive;
+        wane_release(wane__payload_of(h[i]));
+    }
+}
+
+/* What may be freed waits while others are due, and periods that begin meanwhile take nothing else for it. */
+TEST(blocks_in_turn) {
+    struct wane__header *h[4], alive = {0};
+    struct wane__record *r = wane__record_self();
+    end_all();
+    for (unsigned i = 0; i < 4; i++) {
+        h[i] = object_new(&leaf_type);
+        alive = *h[0];
+    }
+    for (unsigned i = 0; i < 4; i += 2) {
+        wane__blocks_add(r, h[i]);
+        wane__blocks_add(r, h[i + 1]);
+        end_all();
+    }
+    CHECK_EQ_PTR(take_due(r), h[1]);
+    end_all();
+    CHECK_EQ_INT(wane__grace_step(), WANE__GRACE_IDLE);
+    CHECK_EQ_PTR(take_due(r), h[0]);
+    CHECK_EQ_PTR(take_due(r), h[3]); /* due as soon as nothing else is: no period ended since */
+    CHECK_EQ_PTR(take_due(r), h[2]);
+    CHECK_EQ_PTR(take_due(r), NULL);
+    CHECK_EQ_UINT(wane__blocks_bytes(), 0);
+    for (unsigned i = 0; i < 4; i++) {
         *h[i] = alive;
         wane_release(wane__payload_of(h[i]));
     }
