@@ -90,6 +90,7 @@ static bool help(struct wane__record *r, uint64_t deadline) {
     }
     if (wane__wave_in_calls(wave))
         did |= wane__run_due(r, &limit) > 0;
+    wane__record_send_gathered(r);
     if (!did && wane__wave_in_collection(wave)) {
         uint64_t now = wane__now(), until = sooner(deadline, now + SLICE_NS);
         did = !wane__collect_rest(r, until > now + LEAST_SLICE_NS ? until : now + LEAST_SLICE_NS);
@@ -214,6 +215,7 @@ size_t wane_poll(void) {
     wane__reap(r, true);
     n += wane__run_due(r, NULL);
     WANE__EACH_RECORD(from) wane__free_due(r, from, NULL);
+    wane__record_send_gathered(r);
     wane__loop_settle();
     errno = saved;
     return n;

@@ -83,6 +83,7 @@ static bool run_waiting(struct wane__record *r) {
     }
     struct wane__limit limit = wane__until(r, wane__now() + SPAN_NS);
     did |= wane__run_due(r, &limit) > 0;
+    wane__record_send_gathered(r);
     return did;
 }
 
@@ -146,6 +147,7 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         struct wane__limit limit = wane__until(r, deadline), calls = limit;
         did = slice_of_records(r, &limit);
         did |= wane__run_due(r, &calls) > 0;
+        wane__record_send_gathered(r);
         any |= did;
     } while (did && wane__now() < deadline);
     r->may_run_queued = queued;

@@ -291,6 +291,5 @@ bool wane__free_due(struct wane__record *r, struct wane__record *from, struct wa
         if (portion_is_over(r, limit))
             break;
     }
-    wane__record_send_gathered(r);
     return done > 0;
 }
