@@ -9,28 +9,37 @@
  *
  *   call                             waits      user code  in a guard  in a callback  in a signal handler
  *   wane_retain                      wait-free  no         yes         yes            no
- *   wane_release, wane_clear, AUTO,
- *     wane_abandon                   (1)        yes        yes         yes (2)        no
+ *   wane_release, wane_clear,
+ *     wane_set, AUTO, wane_abandon   (1)        yes        yes         yes (2)        no
+ *   wane_steal                       wait-free  no         yes         yes            no
  *   wane_release_later               (1)        no         yes         yes            no
- *   wane_new, _new_extra, _new_at    (1)        no         yes         yes            no
+ *   wane_new, _new_extra, _new_at,
+ *     _new_sized, WANE_NEW,
+ *     _new_..._or_abort              (1)        no         yes         yes            no
  *   wane_share, wane_is_unique,
  *     wane_immortalize               lock-free  no         yes         yes            no
  *   wane_refcount, _typeof, _sizeof,
  *     _is_immortal                   wait-free  no         yes         yes            yes
- *   wane_slot_load, _peek, _init     wait-free  no         yes         yes            peek only
+ *   wane_slot_load, _init, _peek,
+ *     _peek_locked                   wait-free  no         yes         yes            peek only
  *   wane_slot_store, _give, _swap,
  *     _take, _clear, _cas            (1)        no         yes         yes            no
- *   wane_guard_enter, _leave         wait-free  no         yes         yes            no
+ *   wane_guard_enter, _leave,
+ *     WANE_GUARDED                   wait-free  no         yes         yes            no
  *   wane_defer, wane_defer_node_add  lock-free  no         yes         yes            no
  *   wane_visit, wane_visit_n         wait-free  no         -           trace only     no
- *   wane_weak_new                    short lock no         yes         yes            no
- *   wane_weak_get                    (6)        no         yes         yes            no
+ *   wane_weak_new, _new_free,
+ *     _count, wane_weak_slot_set,
+ *     wane_weak_slot_clear           short lock no         yes         yes            no
+ *   wane_weak_get, wane_upgrade,
+ *     wane_weak_slot_get             (6)        no         yes         yes            no
+ *   wane_on_death, wane_off_death    short lock no         yes         yes            no
  *   wane_thread_attach               short lock no         yes         yes            no
  *   wane_thread_detach               short lock no         aborts      no             no
  *   wane_flush, wane_flush_for       waits (7)  yes        aborts (3)  -EDEADLK       no
  *   wane_poll                        no         yes        yes         returns 0      no
  *   wane_option_set                  (4)        no         yes         yes            no
- *   wane_option_get                  (4)        no         yes         yes            no
+ *   wane_option_get, _register       (4)        no         yes         yes            no
  *   wane_set_log                     lock-free  no         yes         yes            no
  *   wane_stats_get                   no         no         yes         yes            no
  *   wane_trim                        (5)        no         yes         yes            no
@@ -58,7 +67,8 @@
  *   wane_gc_get_referents            no         yes        yes         yes            no
  *   wane_gc_is_tracked,
  *     _is_finalized                  wait-free  no         yes         yes            no
- *   other wane_gc_ calls             (4)        no         yes         yes            no
+ *   other wane_gc_ calls,
+ *     WANE_GC_PAUSED                 (4)        no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no
  *   wane_slots_move,
  *     wane_change_begin, _end        wait-free  no         yes         yes            no
@@ -89,7 +99,8 @@
  * (9) For collections of other threads, and looks at the whole heap. wane_gc_explain waits as wane_flush does, but in a callback.
  * (10) In a callback that runs in a guard they show nothing, do nothing, or say -EDEADLK.
  *
- * User code (finalize, destroy, deferred functions, callbacks of collections, and those that are shown objects) runs only in the calls marked so and on the library's
+ * User code (finalize, destroy, callbacks of weak references, functions of wane_on_death, deferred functions, callbacks of
+ * collections, and those that are shown objects) runs only in the calls marked so and on the collector
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
  * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
  * when no thread record is to be had. No call is a cancellation point, and a thread that was cancelled goes on to the end

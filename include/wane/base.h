@@ -48,6 +48,22 @@
 #define wane__told_release(p) ((void)0)
 #endif
 
+/*
+ * A block that begins something and ends it however it is left: a loop of one turn, so that `break` leaves the block, over a
+ * variable whose cleanup is the end. Each has a name of its own, since such blocks nest.
+ */
+struct wane__once {
+    bool open;
+};
+#define WANE__JOIN_OF(a, b) a##b
+#define WANE__JOIN(a, b) WANE__JOIN_OF(a, b)
+#define WANE__ONCE_OF(v, begin, end) \
+    for (struct wane__once v __attribute__((cleanup(end))) = begin(); v.open; v.open = false)
+#define WANE__ONCE(begin, end) WANE__ONCE_OF(WANE__JOIN(wane__once_, __COUNTER__), begin, end)
+
+/* The type of an expression, not evaluated and without the qualifiers of a variable. */
+#define WANE__TYPE_OF(x) __typeof__(1 ? (x) : (x))
+
 #define wane__likely(x) __builtin_expect(!!(x), 1)
 #define wane__unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -44,6 +44,16 @@ WANE__BEGIN
 WANE_API int wane_option_set(const char *name, int64_t value);
 WANE_API int wane_option_get(const char *name, int64_t *ret);
 
+/*
+ * Adds an option, for libraries on top of this one: read and set by name from then on, and at once from
+ * WANE_<NAME> in the environment if that is set. It stays for good.
+ *
+ * name: a-z, 0-9 and _, at most 56 bytes; copied. least, most: its range. initial: its value until it is set.
+ * Returns 0, -EEXIST (there is one of that name), -EINVAL (the name, or initial is out of range), -ENOMEM. Threads: any; lock-free but
+ * for its malloc and the first call of a process; runs no user code.
+ */
+WANE_API int wane_option_register(const char *name, int64_t least, int64_t most, int64_t initial);
+
 enum { WANE_LOG_ERROR = 1, WANE_LOG_WARNING = 2, WANE_LOG_INFO = 3 };
 
 /*
@@ -84,6 +94,13 @@ typedef struct wane_stats {
     size_t immortal_objects;   /* of live_objects: immortal */
 } wane_stats;
 
+/* What a wane_stats is before it is handed over: wane_stats s = WANE_STATS_INIT; */
+#ifdef __cplusplus
+#define WANE_STATS_INIT (wane__stats_init())
+#else
+#define WANE_STATS_INIT {.struct_size = sizeof(wane_stats)}
+#endif
+
 /*
  * Fills *ret. Returns 0, or -EINVAL when ret is NULL or its struct_size is smaller than the first version's (up to
  * and including collector_cpu_ns).
@@ -110,5 +127,13 @@ WANE_API void wane_shutdown(void);
 WANE_API const char *wane_version(void);
 
 WANE__END
+
+#ifdef __cplusplus
+constexpr wane_stats wane__stats_init() {
+    wane_stats s = {};
+    s.struct_size = sizeof s;
+    return s;
+}
+#endif
 
 #endif

@@ -51,6 +51,23 @@ WANE_API bool wane_gc_is_enabled(void);
 WANE_API void wane_gc_pause(void);
 WANE_API void wane_gc_resume(void);
 
+WANE__HELPER struct wane__once wane__gc_paused_begin(void) {
+    struct wane__once s = {true};
+    wane_gc_pause();
+    return s;
+}
+
+WANE__HELPER void wane__gc_paused_end(struct wane__once *s) {
+    (void)s;
+    wane_gc_resume();
+}
+
+/*
+ * WANE_GC_PAUSED { ... }: no collection starts by itself while a thread is in the block: wane_gc_pause before it, and
+ * wane_gc_resume however it is left. As WANE_GUARDED otherwise (wane/guard.h).
+ */
+#define WANE_GC_PAUSED WANE__ONCE(wane__gc_paused_begin, wane__gc_paused_end)
+
 /*
  * Collects generation 0, 1 or 2 (each with the younger ones) or WANE_GC_FULL, on the calling thread, to the end: what
  * was deferred is applied first, and what is found unreachable is destroyed when the call returns. Generation 2 finds

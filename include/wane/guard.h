@@ -49,6 +49,24 @@ WANE_INLINE void wane_guard_leave(void) {
     wane__guard_leave_slow();
 }
 
+WANE__HELPER struct wane__once wane__guarded_begin(void) {
+    struct wane__once s = {true};
+    wane_guard_enter();
+    return s;
+}
+
+WANE__HELPER void wane__guarded_end(struct wane__once *s) {
+    (void)s;
+    wane_guard_leave();
+}
+
+/*
+ * WANE_GUARDED { ... }: the block is a guard, which is left at its end, and by return, goto and C++ exceptions; break and
+ * continue leave the block itself, not a loop around it. Leaving it by longjmp is an error. Compilers see a loop: where the block
+ * returns a value, they may want another return behind it.
+ */
+#define WANE_GUARDED WANE__ONCE(wane__guarded_begin, wane__guarded_end)
+
 /*
  * Runs fn(arg) once every guard that is open now, in any thread, has ended: for memory that readers may still see.
  * Calls of one thread run in their order, on the collector thread or where the table in wane.h says that user code may run.

@@ -42,6 +42,31 @@ WANE_API void *wane_new_extra(wane_type *t, size_t extra);
 #define wane_new(t) wane_new_at((t), 0, WANE__SITE)
 #define wane_new_extra(t, extra) wane_new_at((t), (extra), WANE__SITE)
 
+/*
+ * The same, for programs that have no answer to a want of memory: when wane_new_at would return NULL, one line names the
+ * type, the bytes, the reason and the place, and the program ends. They never return NULL.
+ */
+WANE_API void *wane_new_at_or_abort(wane_type *t, size_t extra, const wane_site *site);
+WANE_API void *wane_new_or_abort(wane_type *t);
+WANE_API void *wane_new_extra_or_abort(wane_type *t, size_t extra);
+#define wane_new_or_abort(t) wane_new_at_or_abort((t), 0, WANE__SITE)
+#define wane_new_extra_or_abort(t, extra) wane_new_at_or_abort((t), (extra), WANE__SITE)
+
+WANE_API void wane__new_misfit(const wane_type *t, size_t size, const wane_site *site);
+
+/*
+ * wane_new_at for a payload that the caller uses as `size` bytes: a type whose objects are smaller ends the program, with
+ * one line.
+ */
+WANE_INLINE void *wane_new_sized(wane_type *t, size_t size, const wane_site *site) {
+    if (wane__unlikely(t->size < size))
+        wane__new_misfit(t, size, site);
+    return wane_new_at(t, 0, site);
+}
+
+/* struct node *n = WANE_NEW(struct node, &node_type): wane_new whose result has its type, and whose size is looked at. */
+#define WANE_NEW(type, t) ((__typeof__(type) *)wane_new_sized((t), sizeof(type), WANE__SITE))
+
 /* The parts of retain and release that are not inline. */
 WANE_API void *wane__retain_slow(void *obj);
 WANE_API void wane__retain_odd(struct wane__header *h, uint64_t before);
@@ -193,11 +218,69 @@ WANE_API size_t wane_sizeof(const void *obj);
 
 /* Releases the variable when it leaves its scope: WANE_AUTO struct node *n = wane_new(&node_type); */
 #define WANE_AUTO __attribute__((cleanup(wane__auto)))
-WANE_API void wane__auto(void *var);
+WANE_INLINE void wane__auto(void *var) {
+    void *obj;
+    __builtin_memcpy(&obj, var, sizeof obj); /* a pointer of any type */
+    wane_release(obj);
+}
+
+/*
+ * wane_steal(&var): what a variable holds; the variable is NULL afterwards. So a WANE_AUTO variable is returned, or handed
+ * to a call that consumes it. The result has the variable's type.
+ * Ownership: the variable's unit is the caller's. Threads: the caller keeps others from the variable; wait-free; runs no user code.
+ */
+WANE_INLINE void *wane_steal(void *var) {
+    void *obj, *nothing = NULL;
+    __builtin_memcpy(&obj, var, sizeof obj);
+    __builtin_memcpy(var, &nothing, sizeof nothing);
+    return obj;
+}
+
+/*
+ * wane_set(&var, obj): makes a variable hold obj (borrowed: retained, before anything else), and then releases what it held. obj has
+ * the variable's type, or is a void *. As wane_retain and wane_release otherwise.
+ */
+WANE_INLINE void wane_set(void *var, void *obj) {
+    void *old;
+    wane_retain(obj);
+    __builtin_memcpy(&old, var, sizeof old);
+    __builtin_memcpy(var, &obj, sizeof obj);
+    wane_release(old);
+}
+
+/*
+ * Objects that are there before the program begins: immortal, in static storage, of any number of threads' use, at no cost.
+ *
+ *     static WANE_IMMORTAL(struct node) nil = WANE_IMMORTAL_INIT(&node_type, {.number = 1});
+ *     struct node *n = &nil.object;
+ *
+ * All calls work on them. Their slots are places as those of a global: what is put there is held, and cycles through them
+ * are not garbage. They are in no figure and no report of what is alive. The payload needs no more than 16-byte alignment.
+ */
+struct wane__immortal {
+    wane_type *type;
+    uintptr_t magic;
+    struct wane__header header;
+} __attribute__((aligned(16)));
+
+#define WANE__IMMORTAL_MAGIC ((uintptr_t)0x6c616d6d6f727477u)
+#define WANE_IMMORTAL(type)                \
+    struct {                               \
+        struct wane__immortal wane__head;  \
+        type object;                       \
+    }
+#define WANE_IMMORTAL_INIT(type, ...)                                                                             \
+    {                                                                                                             \
+        {(type), WANE__IMMORTAL_MAGIC, {WANE__OWNER_IMMORTAL, 3, 0, 0, WANE__LIVE | WANE__MERGED | WANE__IMMORTAL}}, \
+            __VA_ARGS__                                                                                           \
+    }
 
 WANE__END
 
-/* A slot is no object: handing one to these is refused when compiling. */
+/*
+ * A slot is no object: handing one to these is refused when compiling, and so is a variable or a slot of one type for an object of
+ * another. What is handed back has the type of what was handed over.
+ */
 #ifdef __cplusplus
 void *wane_retain(wane_slot *) = delete;
 void wane_release(wane_slot *) = delete;
@@ -206,18 +289,40 @@ void wane_abandon(wane_slot *, wane_type *) = delete;
 void wane_clear(wane_slot *) = delete;
 void wane_clear(wane_slot **) = delete;
 void *wane_share(wane_slot *) = delete;
+void *wane_steal(wane_slot *) = delete;
+void *wane_steal(wane_slot **) = delete;
+void wane_set(wane_slot *, void *) = delete;
+void wane_set(wane_slot **, void *) = delete;
+template <class T> inline T *wane_retain(T *obj) { return static_cast<T *>(wane_retain(static_cast<void *>(obj))); }
+template <class T> inline T *wane_share(T *obj) { return static_cast<T *>(wane_share(static_cast<void *>(obj))); }
+template <class T> inline T *wane_steal(T **var) { return static_cast<T *>(wane_steal(static_cast<void *>(var))); }
+template <class T> inline void wane_set(T **var, T *obj) {
+    wane_set(static_cast<void *>(var), static_cast<void *>(obj));
+}
+template <class T, class Other> void wane_set(T **, Other *) = delete;
 #elif !defined(WANE__EMIT)
 extern struct wane__a_slot_is_no_object {
     char wane__unused;
 } wane__a_slot_is_no_object;
+extern struct wane__an_object_of_another_type {
+    char wane__unused;
+} wane__an_object_of_another_type;
 #define WANE__OBJECT(o) _Generic((o), wane_slot *: wane__a_slot_is_no_object, const wane_slot *: wane__a_slot_is_no_object, default: (o))
 #define WANE__VARIABLE(v) _Generic((v), wane_slot *: wane__a_slot_is_no_object, wane_slot **: wane__a_slot_is_no_object, default: (v))
-#define wane_retain(obj) wane_retain(WANE__OBJECT(obj))
+/* An object for a place of a type: of that type, or one of the two is void *. */
+#define WANE__FITTING(place, o)                                                                                   \
+    __builtin_choose_expr(__builtin_types_compatible_p(WANE__TYPE_OF(place), void *) ||                           \
+                              __builtin_types_compatible_p(WANE__TYPE_OF(o), void *) ||                           \
+                              __builtin_types_compatible_p(WANE__TYPE_OF(o), WANE__TYPE_OF(place)),               \
+                          WANE__OBJECT(o), wane__an_object_of_another_type)
+#define wane_retain(obj) ((WANE__TYPE_OF(obj))wane_retain(WANE__OBJECT(obj)))
 #define wane_release(obj) wane_release(WANE__OBJECT(obj))
 #define wane_release_later(obj) wane_release_later(WANE__OBJECT(obj))
 #define wane_abandon(obj, bare) wane_abandon(WANE__OBJECT(obj), (bare))
-#define wane_share(obj) wane_share(WANE__OBJECT(obj))
-#define wane_clear(var) ((void)sizeof(*(var) == (void *)0), wane_clear(WANE__VARIABLE(var)))
+#define wane_share(obj) ((WANE__TYPE_OF(obj))wane_share(WANE__OBJECT(obj)))
+#define wane_clear(var) ((void)(WANE__TYPE_OF(*(var) == (void *)0))0, wane_clear(WANE__VARIABLE(var)))
+#define wane_steal(var) ((WANE__TYPE_OF(*(var)))wane_steal(WANE__VARIABLE(var)))
+#define wane_set(var, obj) wane_set(WANE__VARIABLE(var), WANE__FITTING(*(var), obj))
 #endif
 
 #endif

@@ -60,9 +60,20 @@ WANE_INLINE void *wane_slot_load(wane_slot *s) {
  * while a lock of the program's keeps the slot as it is: when each change of it, by whomever, is made under that lock, and
  * what the slot is in stays. It ends with the lock, and with the holder's own change of the slot.
  */
-WANE_INLINE void *wane_slot_peek(wane_slot *s) {
+WANE_INLINE void *wane_slot_peek(const wane_slot *s) {
     void *obj = wane__load_acquire(&s->wane__target); /* [order:slot] */
-    wane__told_acquire(&s->wane__target);
+    wane__told_acquire((void *)(uintptr_t)&s->wane__target);
+    return obj;
+}
+
+/*
+ * The same where such a lock of the program's is held: each change of the slot is made under it. It says so to the reader, and to
+ * checks that look for a guard around wane_slot_peek. A slot that never changes after its object was published is like one
+ * under a lock that everybody holds. Wait-free.
+ */
+WANE_INLINE void *wane_slot_peek_locked(const wane_slot *s) {
+    void *obj = wane__load_acquire(&s->wane__target); /* [order:slot] */
+    wane__told_acquire((void *)(uintptr_t)&s->wane__target);
     return obj;
 }
 
@@ -89,18 +100,93 @@ WANE_API bool wane_slot_cas(wane_slot *s, void *expected, void *desired);
 
 WANE__END
 
-/* The object and the slot cannot change places: a slot is no object. */
-#if !defined(__cplusplus) && !defined(WANE__EMIT)
-#define wane_slot_init(s, obj) wane_slot_init((s), WANE__OBJECT(obj))
-#define wane_slot_store(s, obj) wane_slot_store((s), WANE__OBJECT(obj))
-#define wane_slot_give(s, obj) wane_slot_give((s), WANE__OBJECT(obj))
-#define wane_slot_swap(s, obj) wane_slot_swap((s), WANE__OBJECT(obj))
-#define wane_slot_cas(s, expected, desired) wane_slot_cas((s), WANE__OBJECT(expected), WANE__OBJECT(desired))
-#elif defined(__cplusplus)
+/*
+ * WANE_SLOT(struct node) next; is a slot that refers to objects of one C type. All calls of this header work on it: storing something
+ * else in it is refused when compiling, and what is read from it has the type. void * goes everywhere. Optional: a wane_slot
+ * refers to anything. Layout and rules are those of a wane_slot; WANE_SLOTS and wane_visit take both.
+ *
+ * The object and the slot cannot change places: a slot is no object.
+ */
+#if defined(__cplusplus)
+template <class T> struct wane_slot_of {
+    wane_slot wane__slot;
+};
+template <class T> struct wane__same {
+    using type = T;
+};
+#define WANE_SLOT(type) wane_slot_of<type>
+
 void wane_slot_init(wane_slot *, wane_slot *) = delete;
 void wane_slot_store(wane_slot *, wane_slot *) = delete;
 void wane_slot_give(wane_slot *, wane_slot *) = delete;
 void *wane_slot_swap(wane_slot *, wane_slot *) = delete;
+
+template <class T> inline void wane_slot_init(wane_slot_of<T> *s, typename wane__same<T>::type *obj) {
+    wane_slot_init(&s->wane__slot, static_cast<void *>(obj));
+}
+template <class T> inline T *wane_slot_load(wane_slot_of<T> *s) {
+    return static_cast<T *>(wane_slot_load(&s->wane__slot));
+}
+template <class T> inline T *wane_slot_peek(const wane_slot_of<T> *s) {
+    return static_cast<T *>(wane_slot_peek(&s->wane__slot));
+}
+template <class T> inline T *wane_slot_peek_locked(const wane_slot_of<T> *s) {
+    return static_cast<T *>(wane_slot_peek_locked(&s->wane__slot));
+}
+template <class T> inline void wane_slot_store(wane_slot_of<T> *s, typename wane__same<T>::type *obj) {
+    wane_slot_store(&s->wane__slot, static_cast<void *>(obj));
+}
+template <class T> inline void wane_slot_give(wane_slot_of<T> *s, typename wane__same<T>::type *obj) {
+    wane_slot_give(&s->wane__slot, static_cast<void *>(obj));
+}
+template <class T> inline T *wane_slot_swap(wane_slot_of<T> *s, typename wane__same<T>::type *obj) {
+    return static_cast<T *>(wane_slot_swap(&s->wane__slot, static_cast<void *>(obj)));
+}
+template <class T> inline T *wane_slot_take(wane_slot_of<T> *s) {
+    return static_cast<T *>(wane_slot_take(&s->wane__slot));
+}
+template <class T> inline void wane_slot_clear(wane_slot_of<T> *s) { wane_slot_clear(&s->wane__slot); }
+template <class T>
+inline bool wane_slot_cas(wane_slot_of<T> *s, typename wane__same<T>::type *expected,
+                          typename wane__same<T>::type *desired) {
+    return wane_slot_cas(&s->wane__slot, static_cast<void *>(expected), static_cast<void *>(desired));
+}
+template <class T> inline void wane_visit(wane_visitor *v, wane_slot_of<T> *s) { wane_visit(v, &s->wane__slot); }
+template <class T> inline void wane_visit_n(wane_visitor *v, wane_slot_of<T> *s, size_t n) {
+    wane_visit_n(v, &s->wane__slot, n);
+}
+#else
+#define WANE_SLOT(type)        \
+    union {                    \
+        type *wane__target;    \
+        wane_slot wane__slot;  \
+    }
+#endif
+#if !defined(__cplusplus) && !defined(WANE__EMIT)
+/* What a wane_slot, or a void * to one, is taken for, so that both kinds of slots have the same members. */
+typedef WANE_SLOT(void) wane__slot_of_any;
+#define WANE__ANY_SLOT(s)                                                                                     \
+    ((__typeof__(_Generic((s),                                                                                \
+         wane_slot *: (wane__slot_of_any *)0,                                                                 \
+         const wane_slot *: (const wane__slot_of_any *)0,                                                     \
+         void *: (wane__slot_of_any *)0,                                                                      \
+         default: (1 ? (s) : (s)))))(s))
+#define WANE__SLOT(s) (&WANE__ANY_SLOT(s)->wane__slot)
+#define WANE__OF_SLOT(s, value) ((WANE__TYPE_OF(WANE__ANY_SLOT(s)->wane__target))(value))
+#define WANE__FOR_SLOT(s, obj) WANE__FITTING(WANE__ANY_SLOT(s)->wane__target, obj)
+#define wane_slot_init(s, obj) wane_slot_init(WANE__SLOT(s), WANE__FOR_SLOT(s, obj))
+#define wane_slot_load(s) WANE__OF_SLOT(s, wane_slot_load(WANE__SLOT(s)))
+#define wane_slot_peek(s) WANE__OF_SLOT(s, wane_slot_peek(WANE__SLOT(s)))
+#define wane_slot_peek_locked(s) WANE__OF_SLOT(s, wane_slot_peek_locked(WANE__SLOT(s)))
+#define wane_slot_store(s, obj) wane_slot_store(WANE__SLOT(s), WANE__FOR_SLOT(s, obj))
+#define wane_slot_give(s, obj) wane_slot_give(WANE__SLOT(s), WANE__FOR_SLOT(s, obj))
+#define wane_slot_swap(s, obj) WANE__OF_SLOT(s, wane_slot_swap(WANE__SLOT(s), WANE__FOR_SLOT(s, obj)))
+#define wane_slot_take(s) WANE__OF_SLOT(s, wane_slot_take(WANE__SLOT(s)))
+#define wane_slot_clear(s) wane_slot_clear(WANE__SLOT(s))
+#define wane_slot_cas(s, expected, desired) \
+    wane_slot_cas(WANE__SLOT(s), WANE__FOR_SLOT(s, expected), WANE__FOR_SLOT(s, desired))
+#define wane_visit(v, s) wane_visit((v), WANE__SLOT(s))
+#define wane_visit_n(v, s, n) wane_visit_n((v), WANE__SLOT(s), (n))
 #endif
 
 #endif

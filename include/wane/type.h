@@ -77,6 +77,13 @@ struct wane_type {
  */
 #define WANE_TYPE_FINALIZE_QUEUED 16u
 
+/*
+ * Objects of the type may be found through an index that holds no unit of them: a table of the program's own. What an index
+ * names may be dead; wane_upgrade (wane/weak.h) tells, and until the guard ends in which the name was read the memory
+ * is no other object's. The type's `destroy`, or wane_on_death, takes a dead object out of the index.
+ */
+#define WANE_TYPE_INDEXED 32u
+
 /* Ends a list of offsets that is written by hand. */
 #define WANE_SLOTS_END ((size_t)-1)
 /* The library's: ends one that WANE_SLOTS wrote, and the address of its text follows, for the slots' names in reports. */

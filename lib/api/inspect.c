@@ -20,6 +20,8 @@ bool wane_gc_is_finalized(const void *obj) {
     if (obj == NULL)
         return false;
     uint64_t w = load_acquire(&wane__header_of(obj)->shared);
+    if (wane__word_is_static(w))
+        return false;
     return wane__type_of(w)->finalize != NULL && !wane__word_has(w, WANE__FINAL_DUE);
 }
 

@@ -28,6 +28,16 @@ static const struct option {
 };
 
 #define OPTIONS_N (sizeof options / sizeof options[0])
+#define NAME_MAX_BYTES 56
+
+/* Options of libraries on top. Added at the front, never removed. */
+struct added {
+    struct option option;
+    struct added *next;
+    int64_t xvalue;
+    char name[NAME_MAX_BYTES + 1];
+};
+static struct added *xadded;
 
 const char *wane__option_name(size_t i) { return i < OPTIONS_N ? options[i].name : NULL; }
 
@@ -35,6 +45,10 @@ static const struct option *find(const char *name) {
     for (size_t i = 0; i < OPTIONS_N; i++) {
         if (strcmp(options[i].name, name) == 0)
             return &options[i];
+    }
+    for (const struct added *a = load_acquire(&xadded); a != NULL; a = a->next) { /* [order:option] */
+        if (strcmp(a->name, name) == 0)
+            return &a->option;
     }
     return NULL;
 }
@@ -93,19 +107,49 @@ static void set_from(const struct option *o, const char *variable, const char *t
     store_relaxed(o->value, value);
 }
 
+static void read_variable(const struct option *o) {
+    char variable[64] = "WANE_";
+    size_t n = strlen(o->name);
+    for (size_t j = 0; j <= n && j + 6 < sizeof variable; j++)
+        variable[5 + j] = (char)toupper((unsigned char)o->name[j]);
+    const char *text = secure_getenv(variable);
+    if (text != NULL)
+        set_from(o, variable, text);
+}
+
 static void read_environment(void) {
-    for (size_t i = 0; i < OPTIONS_N; i++) {
-        char variable[64] = "WANE_";
-        size_t n = strlen(options[i].name);
-        for (size_t j = 0; j <= n && j + 6 < sizeof variable; j++)
-            variable[5 + j] = (char)toupper((unsigned char)options[i].name[j]);
-        const char *text = secure_getenv(variable);
-        if (text != NULL)
-            set_from(&options[i], variable, text);
-    }
+    for (size_t i = 0; i < OPTIONS_N; i++)
+        read_variable(&options[i]);
 }
 
 void wane__options_read_environment(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, read_environment);
+}
+
+static bool is_name(const char *name) {
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return n > 0 && n <= NAME_MAX_BYTES && name[n] == '\0';
+}
+
+/* Whoever changes the list in between makes the swap fail, and is looked at then. */
+int wane_option_register(const char *name, int64_t least, int64_t most, int64_t initial) {
+    if (name == NULL || !is_name(name) || initial < least || initial > most)
+        return -EINVAL;
+    wane__options_read_environment();
+    struct added *a = malloc(sizeof *a);
+    if (a == NULL)
+        return -ENOMEM;
+    *a = (struct added){.xvalue = initial};
+    strcpy(a->name, name);
+    a->option = (struct option){a->name, least, most, &a->xvalue};
+    read_variable(&a->option);
+    a->next = load_acquire(&xadded); /* [order:option] */
+    do {
+        if (find(name) != NULL) {
+            free(a);
+            return -EEXIST;
+        }
+    } while (!cas_acq_rel(&xadded, &a->next, a)); /* [order:option] */
+    return 0;
 }

@@ -29,7 +29,7 @@ struct tracing {
 };
 
 static bool belongs(const struct wane__collection *c, struct wane__header *h) {
-    if (!wane__page_is_tracked(wane__page_of(h)))
+    if (!wane__is_ours(h) || !wane__page_is_tracked(wane__page_of(h)))
         return false;
     return (load_relaxed(&h->age) & 3) <= c->what.generation;
 }

@@ -66,8 +66,10 @@ struct wane__table {
 
 #define WANE__NO_SUSPECT UINT32_MAX
 
-/* The number of h's suspect, or NO_SUSPECT. */
+/* The number of h's suspect, or NO_SUSPECT. What is in no arena of this copy, static objects, has no page. */
 static inline uint32_t wane__table_find(const struct wane__header *h) {
+    if (unlikely(!wane__is_ours(h)))
+        return WANE__NO_SUSPECT;
     const struct wane__page *page = wane__page_of(h);
     const uint32_t *side = load_relaxed(&page->side);
     return side == NULL ? WANE__NO_SUSPECT : side[wane__page_index(page, h)] - 1;
@@ -87,6 +89,8 @@ uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page);
 
 /* h is about to be looked for, and pinned. */
 static inline void wane__table_prefetch(const struct wane__header *h) {
+    if (unlikely(!wane__is_ours(h)))
+        return;
     const struct wane__page *page = wane__page_of(h);
     const uint32_t *side = load_relaxed(&page->side);
     __builtin_prefetch(h, 1);

@@ -11,16 +11,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Addresses of programs have 47 bits, unless longer ones are asked for. */
-#define ADDRESS_BITS 47
+uint64_t wane__xours[((uintptr_t)1 << (WANE__ADDRESS_BITS - WANE__ARENA_SHIFT)) / 64];
 
-static uint64_t xours[((uintptr_t)1 << (ADDRESS_BITS - WANE__ARENA_SHIFT)) / 64]; /* touched where there are arenas */
-
-static uint64_t *word_of(const void *p) { return &xours[(uintptr_t)p >> WANE__ARENA_SHIFT >> 6]; }
+static uint64_t *word_of(const void *p) { return &wane__xours[(uintptr_t)p >> WANE__ARENA_SHIFT >> 6]; }
 
 static uint64_t bit_of(const void *p) { return (uint64_t)1 << (((uintptr_t)p >> WANE__ARENA_SHIFT) & 63); }
 
-static bool is_low(const void *p) { return (uintptr_t)p >> ADDRESS_BITS == 0; }
+static bool is_low(const void *p) { return (uintptr_t)p >> WANE__ADDRESS_BITS == 0; }
 
 void wane__origin_set(struct wane__arena *arena) {
     arena->name_of = wane__block_type_name;
@@ -34,13 +31,22 @@ void wane__origin_clear(const struct wane__arena *arena) {
         __atomic_fetch_and(word_of(arena), ~bit_of(arena), __ATOMIC_RELAXED);
 }
 
-bool wane__is_ours(const void *p) { return !is_low(p) || (load_relaxed(word_of(p)) & bit_of(p)) != 0; }
+/* The word at `place`, which may be anything, or nothing that can be read: then 0. */
+static uint64_t read_word(void *place) {
+    uint64_t word = 0;
+    struct iovec here = {&word, sizeof word}, there = {place, sizeof word};
+    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)sizeof word ? word : 0;
+}
 
-/* Whether the beginning of what would be its arena says that it is one. It may be anything, or nothing that can be read. */
+/* Whether the beginning of what would be its arena says that it is one. */
 static bool is_in_an_arena(const struct wane__header *h) {
-    uint64_t magic = 0;
-    struct iovec here = {&magic, sizeof magic}, there = {&wane__arena_of(h)->magic, sizeof magic};
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)sizeof magic && magic == WANE__ARENA_MAGIC;
+    return read_word(&wane__arena_of(h)->magic) == WANE__ARENA_MAGIC;
+}
+
+void wane__need_static(const struct wane__header *h, const char *operation) {
+    if (read_word(&wane__immortal_of(h)->magic) != WANE__IMMORTAL_MAGIC ||
+        !wane__word_is_static(read_word(&wane__immortal_of(h)->header.shared)))
+        wane__fatal_foreign(h, operation);
 }
 
 void wane__fatal_foreign(const struct wane__header *h, const char *operation) {

@@ -21,8 +21,8 @@ static const uint16_t sizes[WANE__CLASSES] = {
 };
 
 unsigned wane__heap_class(size_t block_bytes) {
-    if (block_bytes <= 272)
-        return block_bytes <= WANE__BLOCK_MIN ? 0 : (unsigned)((block_bytes + 15) / 16) - 2;
+    if (block_bytes <= WANE__CLASS_16_MAX)
+        return block_bytes <= WANE__BLOCK_MIN ? 0 : WANE__CLASS_OF_16(block_bytes);
     if (block_bytes <= 2064) {
         unsigned above = (unsigned)block_bytes - 17; /* 256 .. 2047 */
         unsigned log = 31 - (unsigned)__builtin_clz(above);

@@ -13,6 +13,7 @@
  * maker has told anybody that the object is ready for it.
  */
 #include <errno.h>
+#include <string.h>
 #include <wane/object.h>
 
 #include "life/apply.h"
@@ -164,19 +165,22 @@ static __attribute__((noinline)) void *mark_and_trace(struct wane__record *r, st
  * block on the current page's list. A thread without record, or that needs fences, matches nobody. Calls stand at the end
  * only, so that nothing is saved on the stack.
  */
-void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
-    struct wane__thread *self = wane__self;
+static inline bool is_quick(uint32_t match, const wane_type *t) {
+    return likely(match != WANE__MATCH_NOBODY && wane__type_is_ours(t));
+}
+
+_Static_assert(WANE__HEAP_ZERO_QUICK == WANE__CLASS_16_MAX, "blocks that are zeroed inline are of these classes");
+
+/* A block of that bin, with so many bytes behind the header; else by the slow path, which does it all again. */
+static inline __attribute__((always_inline)) void *born_quick(wane_type *t, size_t extra, const wane_site *site,
+                                                              uint32_t match, unsigned bin, size_t payload) {
     const uintptr_t *p = t->wane__private;
-    uint32_t match = load_relaxed(&self->match);
-    if (unlikely(match == WANE__MATCH_NOBODY || extra != 0 || !wane__type_is_ours(t)))
-        return new_any(t, extra, site);
-    struct wane__record *r = (struct wane__record *)(void *)self;
-    wane__bracket_enter(self);
-    struct wane__header *h = wane__heap_pop(&r->heap, (unsigned)p[WANE__TYPE_BIN]);
-    wane__bracket_leave(self);
+    struct wane__record *r = (struct wane__record *)(void *)wane__self;
+    wane__bracket_enter(&r->head);
+    struct wane__header *h = wane__heap_pop(&r->heap, bin);
+    wane__bracket_leave(&r->head);
     if (unlikely(h == NULL))
         return new_any(t, extra, site);
-    size_t payload = p[WANE__TYPE_ZERO];
     wane__heap_zero_quick(h, payload);
     store_relaxed((uint64_t *)(void *)h, p[WANE__TYPE_FIRST] | (uint64_t)1 << 32 | match);
     store_release(&h->shared, p[WANE__TYPE_BIRTH]); /* [order:birth] */
@@ -192,6 +196,49 @@ void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
     return wane__payload_of(h);
 }
 
+/* The same of sizes that the type does not know: of the classes that are 16 bytes apart, which need no table. */
+static __attribute__((noinline)) void *new_extra_quick(wane_type *t, size_t extra, const wane_site *site, uint32_t match) {
+    const uintptr_t *p = t->wane__private;
+    size_t block = p[WANE__TYPE_BLOCK];
+    if ((t->flags & WANE_TYPE_EXTRA_SLOTS) != 0)
+        block = (block + sizeof(wane_slot) - 1) & ~(sizeof(wane_slot) - 1);
+    if (unlikely(p[WANE__TYPE_BIN] == WANE__BIN_NONE || extra > WANE__HEAP_ZERO_QUICK - block))
+        return new_any(t, extra, site);
+    unsigned cls = WANE__CLASS_OF_16(block + extra);
+    bool tracked = (p[WANE__TYPE_TRAITS] & WANE__TRAIT_TRACKED) != 0;
+    return born_quick(t, extra, site, match, WANE__BIN(cls, tracked), WANE__CLASS_16_SIZE(cls) - sizeof(struct wane__header));
+}
+
+void *wane_new_at(wane_type *t, size_t extra, const wane_site *site) {
+    uint32_t match = load_relaxed(&wane__self->match);
+    if (!is_quick(match, t))
+        return new_any(t, extra, site);
+    if (extra != 0)
+        return new_extra_quick(t, extra, site, match);
+    const uintptr_t *p = t->wane__private;
+    return born_quick(t, 0, site, match, (unsigned)p[WANE__TYPE_BIN], p[WANE__TYPE_ZERO]);
+}
+
 void *(wane_new)(wane_type *t) { return wane_new_at(t, 0, NULL); }
 
 void *(wane_new_extra)(wane_type *t, size_t extra) { return wane_new_at(t, extra, NULL); }
+
+static const char *file_of(const wane_site *site) { return site != NULL ? site->file : "(unknown place)"; }
+static int line_of(const wane_site *site) { return site != NULL ? site->line : 0; }
+
+void *wane_new_at_or_abort(wane_type *t, size_t extra, const wane_site *site) {
+    void *obj = wane_new_at(t, extra, site);
+    if (unlikely(obj == NULL))
+        wane__fatal("%s:%d: no object of type \"%s\", %zu and %zu bytes: %s", file_of(site), line_of(site),
+                    t->name != NULL ? t->name : "(unnamed)", t->size, extra, strerrordesc_np(errno));
+    return obj;
+}
+
+void *(wane_new_or_abort)(wane_type *t) { return wane_new_at_or_abort(t, 0, NULL); }
+
+void *(wane_new_extra_or_abort)(wane_type *t, size_t extra) { return wane_new_at_or_abort(t, extra, NULL); }
+
+void wane__new_misfit(const wane_type *t, size_t size, const wane_site *site) {
+    wane__fatal("%s:%d: objects of type \"%s\" have %zu bytes, and are used as %zu", file_of(site), line_of(site),
+                t->name != NULL ? t->name : "(unnamed)", t->size, size);
+}

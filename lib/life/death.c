@@ -223,6 +223,21 @@ static void empty(struct wane__record *r, wane_type *t, struct wane__header *h, 
     }
 }
 
+static void call_on_death(void *on_death) {
+    const struct wane__on_death *d = on_death;
+    d->fn(d->obj, d->arg);
+}
+
+/* Calls whoever wants to know that h has died, once nothing of its garbage has a reference any more. User code may run here. */
+static void tell(struct wane__record *r, struct wane__header *h) {
+    for (wane_weak *weak; (weak = wane__next_caller(r, h)) != NULL;) {
+        wane__call(r, wane__weak_call, weak);
+        wane__let_go(r, wane__header_of(weak), true, "the callback of a weak reference");
+    }
+    for (struct wane__on_death d; wane__next_on_death(h, &d);)
+        wane__call(r, call_on_death, &d);
+}
+
 static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, bool may_call) {
     wane_type *t = wane__type_of(w);
     store_relaxed((uint64_t *)(void *)h, (uint64_t)0); /* no owner: a further use is found out */
@@ -230,6 +245,8 @@ static void destroy(struct wane__record *r, struct wane__header *h, uint64_t w, 
         wane__weak_clear(h);
     if (wane__type_has(t, WANE__TRAIT_SCANNED))
         empty(r, t, h, may_call);
+    if (wane__word_has(w, WANE__WEAKREFD))
+        tell(r, h);
     if (t->destroy != NULL)
         wane__call(r, t->destroy, wane__payload_of(h));
     if (!wane__type_has(t, WANE__TRAIT_LIBRARY))

@@ -156,8 +156,6 @@ void(wane_clear)(void *var) {
         release(wane__header_of(obj), "wane_clear"); /* ThreadSanitizer does not see the inline path in here */
 }
 
-void wane__auto(void *var) { (wane_clear)(var); }
-
 /*
  * One object, by a thread that may not own it. What cannot be finished at once is left to a unit in the `kept` queue:
  * whoever settles it merges the object.

@@ -121,11 +121,11 @@ void *(wane_slot_swap)(wane_slot *s, void *obj) {
     return old;
 }
 
-void *wane_slot_take(wane_slot *s) {
+void *(wane_slot_take)(wane_slot *s) {
     return load_relaxed(&s->wane__target) == NULL ? NULL : (wane_slot_swap)(s, NULL);
 }
 
-void wane_slot_clear(wane_slot *s) {
+void(wane_slot_clear)(wane_slot *s) {
     if (load_relaxed(&s->wane__target) != NULL)
         (wane_slot_give)(s, NULL);
 }

@@ -31,28 +31,28 @@ _Static_assert(WANE__TARGETS_LEAST == 16, "segment_of");
 
 static size_t first_of(unsigned segment) { return segment == 0 ? 0 : (size_t)WANE__TARGETS_LEAST << (segment - 1); }
 
-static struct wane_weak **head_of(struct wane__targets *t, size_t bucket) {
+static struct wane__weak_link **head_of(struct wane__targets *t, size_t bucket) {
     unsigned s = segment_of(bucket);
     return &t->segments[s][bucket - first_of(s)];
 }
 
-static struct wane_weak **bucket_for(struct wane__targets *t, const struct wane__header *target) {
+static struct wane__weak_link **bucket_for(struct wane__targets *t, const struct wane__header *target) {
     uint64_t hash = wane__targets_hash(target);
     size_t half = half_of(t->buckets);
     size_t bucket = hash & (2 * half - 1);
     return head_of(t, bucket < t->buckets ? bucket : bucket & (half - 1));
 }
 
-/* Where the bucket's chain points to target's first reference, or its end. */
-static struct wane_weak **place_of(struct wane__targets *t, const struct wane__header *target) {
-    struct wane_weak **place = bucket_for(t, target);
-    while (*place != NULL && load_relaxed(&(*place)->xtarget) != target)
-        place = &(*place)->chain;
+/* Where the bucket's chain points to target's first link, or its end. */
+static struct wane__weak_link **place_of(struct wane__targets *t, const struct wane__header *target) {
+    struct wane__weak_link **place = bucket_for(t, target);
+    while (*place != NULL && load_relaxed(&(*place)->wane__target) != target)
+        place = &(*place)->wane__chain;
     return place;
 }
 
-static void prepend(struct wane_weak **head, struct wane_weak *w) {
-    w->chain = *head;
+static void prepend(struct wane__weak_link **head, struct wane__weak_link *w) {
+    w->wane__chain = *head;
     *head = w;
 }
 
@@ -65,7 +65,7 @@ static void start(struct wane__targets *t) {
 static void grow(struct wane__targets *t) {
     size_t added = t->buckets;
     unsigned s = segment_of(added);
-    if (t->targets <= added || s == WANE__TARGETS_SEGMENTS)
+    if (t->xtargets <= added || s == WANE__TARGETS_SEGMENTS)
         return;
     if (t->segments[s] == NULL) {
         int saved = errno;
@@ -74,25 +74,25 @@ static void grow(struct wane__targets *t) {
     }
     if (t->segments[s] == NULL)
         return;
-    struct wane_weak **split = head_of(t, added - half_of(added));
-    struct wane_weak *w = *split;
+    struct wane__weak_link **split = head_of(t, added - half_of(added));
+    struct wane__weak_link *w = *split;
     *split = NULL;
     t->buckets++;
-    for (struct wane_weak *next; w != NULL; w = next) {
-        next = w->chain;
-        prepend(bucket_for(t, load_relaxed(&w->xtarget)), w);
+    for (struct wane__weak_link *next; w != NULL; w = next) {
+        next = w->wane__chain;
+        prepend(bucket_for(t, load_relaxed(&w->wane__target)), w);
     }
 }
 
 /* Removes the last bucket when there are more than twice as many as targets. */
 static void shrink(struct wane__targets *t) {
-    if (t->buckets == WANE__TARGETS_LEAST || t->buckets <= 2 * t->targets)
+    if (t->buckets == WANE__TARGETS_LEAST || t->buckets <= 2 * t->xtargets)
         return;
     size_t removed = --t->buckets;
-    struct wane_weak *w = *head_of(t, removed);
-    for (struct wane_weak *next; w != NULL; w = next) {
-        next = w->chain;
-        prepend(bucket_for(t, load_relaxed(&w->xtarget)), w);
+    struct wane__weak_link *w = *head_of(t, removed);
+    for (struct wane__weak_link *next; w != NULL; w = next) {
+        next = w->wane__chain;
+        prepend(bucket_for(t, load_relaxed(&w->wane__target)), w);
     }
     *head_of(t, removed) = NULL;
     unsigned s = segment_of(removed);
@@ -104,56 +104,60 @@ static void shrink(struct wane__targets *t) {
     }
 }
 
-void wane__targets_add(struct wane__targets *t, struct wane_weak *w) {
+void wane__targets_add(struct wane__targets *t, struct wane__weak_link *w) {
     if (t->buckets == 0)
         start(t);
-    struct wane_weak **place = place_of(t, load_relaxed(&w->xtarget));
-    struct wane_weak *first = *place;
+    struct wane__weak_link **place = place_of(t, load_relaxed(&w->wane__target));
+    struct wane__weak_link *first = *place;
     if (first == NULL) {
-        w->next = w->previous = w->chain = NULL;
+        w->wane__next = w->wane__previous = w->wane__chain = NULL;
         *place = w;
-        t->targets++;
+        store_relaxed(&t->xtargets, t->xtargets + 1);
         grow(t);
         return;
     }
-    w->previous = first;
-    w->next = first->next;
-    if (w->next != NULL)
-        w->next->previous = w;
-    first->next = w;
+    w->wane__previous = first;
+    w->wane__next = first->wane__next;
+    if (w->wane__next != NULL)
+        w->wane__next->wane__previous = w;
+    first->wane__next = w;
 }
 
 static void forget_target(struct wane__targets *t) {
-    t->targets--;
+    store_relaxed(&t->xtargets, t->xtargets - 1);
     shrink(t);
     shrink(t); /* twice: so the buckets are never more than twice the targets, but for the least */
 }
 
-void wane__targets_remove(struct wane__targets *t, struct wane_weak *w) {
-    if (w->next != NULL)
-        w->next->previous = w->previous;
-    if (w->previous != NULL) {
-        w->previous->next = w->next;
+void wane__targets_remove(struct wane__targets *t, struct wane__weak_link *w) {
+    if (w->wane__next != NULL)
+        w->wane__next->wane__previous = w->wane__previous;
+    if (w->wane__previous != NULL) {
+        w->wane__previous->wane__next = w->wane__next;
         return;
     }
-    struct wane_weak **place = place_of(t, load_relaxed(&w->xtarget));
-    if (w->next != NULL) {
-        w->next->chain = w->chain;
-        *place = w->next;
+    struct wane__weak_link **place = place_of(t, load_relaxed(&w->wane__target));
+    if (w->wane__next != NULL) {
+        w->wane__next->wane__chain = w->wane__chain;
+        *place = w->wane__next;
         return;
     }
-    *place = w->chain;
+    *place = w->wane__chain;
     forget_target(t);
 }
 
-struct wane_weak *wane__targets_take(struct wane__targets *t, const struct wane__header *target) {
+struct wane__weak_link *wane__targets_first(struct wane__targets *t, const struct wane__header *target) {
+    return t->buckets == 0 ? NULL : *place_of(t, target);
+}
+
+struct wane__weak_link *wane__targets_take(struct wane__targets *t, const struct wane__header *target) {
     if (t->buckets == 0)
         return NULL;
-    struct wane_weak **place = place_of(t, target);
-    struct wane_weak *first = *place;
+    struct wane__weak_link **place = place_of(t, target);
+    struct wane__weak_link *first = *place;
     if (first == NULL)
         return NULL;
-    *place = first->chain;
+    *place = first->wane__chain;
     forget_target(t);
     return first;
 }

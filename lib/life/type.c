@@ -78,6 +78,8 @@ static void describe(wane_type *t, uint32_t id, size_t slots) {
     if (p[WANE__TYPE_CLASS] != WANE__CLASS_LARGE)
         p[WANE__TYPE_ZERO] = wane__heap_class_size((unsigned)p[WANE__TYPE_CLASS]) - sizeof(struct wane__header);
     p[WANE__TYPE_BIRTH] = (uint64_t)id << WANE__TYPE_SHIFT | WANE__LIVE | (t->finalize != NULL ? WANE__FINAL_DUE : 0);
+    if ((t->flags & WANE_TYPE_INDEXED) != 0)
+        p[WANE__TYPE_BIRTH] |= WANE__WEAKREFD; /* whoever finds one in an index upgrades as through a weak reference */
     uint64_t candidate = WANE__CANDIDATE_NEVER;
     if ((traits & WANE__TRAIT_TRACKED) != 0)
         candidate = (traits & WANE__TRAIT_CANDIDATE) != 0 ? 1 : 0;
@@ -112,23 +114,32 @@ uint32_t wane__type_register(wane_type *t) {
     return id;
 }
 
+/* NULL: of no object. */
+static wane_type *type_of(const struct wane__header *h) {
+    uint64_t w = load_relaxed(&h->shared);
+    return unlikely(wane__word_is_static(w)) ? wane__immortal_of(h)->type : wane__type_of(w);
+}
+
 const char *wane__name_of(const struct wane__header *h) {
-    const wane_type *t = wane__type_of(load_relaxed(&h->shared));
-    return t != NULL ? t->name : "(none)";
+    const wane_type *t = type_of(h);
+    return t != NULL ? name_of(t) : "(none)";
 }
 
 wane_type *wane_typeof(const void *obj) {
     if (obj == NULL)
         return NULL;
     wane__need_ours(wane__header_of(obj), "wane_typeof");
-    return wane__type_of(load_relaxed(&wane__header_of(obj)->shared));
+    return type_of(wane__header_of(obj));
 }
 
 size_t wane_sizeof(const void *obj) {
     if (obj == NULL)
         return 0;
     wane__need_ours(wane__header_of(obj), "wane_sizeof");
-    return wane__heap_block_size(wane__header_of(obj));
+    struct wane__header *h = wane__header_of(obj);
+    if (unlikely(wane__word_is_static(load_relaxed(&h->shared))))
+        return sizeof *h + wane__immortal_of(h)->type->size;
+    return wane__heap_block_size(h);
 }
 
 wane_slot *wane__extra_slots(const wane_type *t, struct wane__header *h, size_t *ret_n) {

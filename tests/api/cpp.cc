@@ -147,6 +147,71 @@ static_assert(can_be_released<node *>::value && !can_be_released<wane_slot *>::v
 static_assert(can_be_retained<node *>::value && !can_be_retained<wane_slot *>::value, "retain");
 static_assert(can_be_stored<node *>::value && !can_be_stored<wane_slot *>::value, "store");
 
+// Conveniences.
+struct typed {
+    WANE_SLOT(typed) next;
+    WANE_SLOT(node) holds;
+};
+wane_type typed_type = {"typed", sizeof(typed), WANE_SLOTS(typed, next, holds), nullptr, nullptr, nullptr, 0, nullptr, {}};
+template <class S, class T, class = void> struct fits : std::false_type {};
+template <class S, class T>
+struct fits<S, T, std::void_t<decltype(wane_slot_give(std::declval<S>(), std::declval<T>()))>> : std::true_type {};
+static_assert(fits<wane_slot_of<node> *, node *>::value && !fits<wane_slot_of<node> *, typed *>::value, "typed slots");
+static_assert(fits<wane_slot_of<node> *, std::nullptr_t>::value && !fits<wane_slot_of<node> *, void *>::value, "typed slots");
+template <class V, class T, class = void> struct can_be_set : std::false_type {};
+template <class V, class T>
+struct can_be_set<V, T, std::void_t<decltype(wane_set(std::declval<V>(), std::declval<T>()))>> : std::true_type {};
+static_assert(can_be_set<node **, node *>::value && !can_be_set<node **, typed *>::value, "set");
+static_assert(std::is_same<decltype(wane_retain(std::declval<node *>())), node *>::value, "retain");
+static_assert(std::is_same<decltype(wane_share(std::declval<node *>())), node *>::value, "share");
+static_assert(std::is_same<decltype(wane_steal(std::declval<node **>())), node *>::value, "steal");
+
+static WANE_IMMORTAL(node) nil = WANE_IMMORTAL_INIT(&node_type, {{}, {}, 5, nullptr});
+
+TEST(conveniences) {
+    WANE_AUTO typed *t = WANE_NEW(typed, &typed_type);
+    WANE_AUTO node *n = node_new(3);
+    wane_slot_give(&t->holds, wane_retain(n));
+    node *of_slot = wane_slot_load(&t->holds);
+    CHECK_EQ_PTR(of_slot, n);
+    node *var = nullptr;
+    wane_set(&var, of_slot);
+    wane_release(wane_steal(&of_slot));
+    CHECK_EQ_PTR(of_slot, nullptr);
+    CHECK_EQ_UINT(wane_refcount(n), 3);
+    wane_set(&var, nullptr);
+    wane_slot_store(&t->holds, nullptr);
+    wane_slot_store(&t->holds, &nil.object);
+    CHECK_EQ_UINT(wane_slot_peek_locked(&t->holds)->number, 5);
+    CHECK_EQ_PTR(wane_typeof(&nil.object), &node_type);
+    wane_stats s = WANE_STATS_INIT;
+    CHECK_EQ_INT(wane_stats_get(&s), 0);
+}
+
+static int guarded_and_thrown(bool thrown) {
+    WANE_GC_PAUSED {
+        WANE_GUARDED {
+            if (thrown) {
+                throw 7;
+            }
+            return 1;
+        }
+    }
+    return 2;
+}
+
+TEST(blocks_are_left_by_exceptions) {
+    CHECK_EQ_INT(guarded_and_thrown(false), 1);
+    int caught = 0;
+    try {
+        guarded_and_thrown(true);
+    } catch (int i) {
+        caught = i;
+    }
+    CHECK_EQ_INT(caught, 7);
+    CHECK_EQ_INT(wane_flush(), 0);  // ends the program inside a guard
+}
+
 namespace {
 
 // Lives as long as its thread; its destructor runs after the thread's function has returned.

@@ -28,13 +28,18 @@ static int64_t count(void) {
     WANE_AUTO void *two = wane_retain(held);
     wane_release_later(wane_retain(held));
     wane_abandon(node_new(8), &bare_type);
-    return two == held && one == NULL;
+    void *three = NULL;
+    wane_set(&three, held);
+    wane_release(wane_steal(&three));
+    return two == held && one == NULL && three == NULL;
 }
 
 static int64_t make(void) {
     wane_release(node_new(1));
     void *n = wane_new_extra(&spare_type, 100);
     wane_release(n);
+    wane_release(wane_new_extra_or_abort(&spare_type, 100));
+    wane_release(WANE_NEW(char[8], &spare_type));
     return n != NULL;
 }
 
@@ -59,7 +64,7 @@ static int64_t use_slots(void) {
     wane_release(wane_slot_take(&other_place));
     wane_slot_cas(&place, NULL, held);
     wane_release(wane_slot_load(&place));
-    bool there = wane_slot_peek(&place) == held;
+    bool there = wane_slot_peek(&place) == held && wane_slot_peek_locked(&place) == held;
     wane_slot_clear(&place);
     return there;
 }

@@ -14,29 +14,32 @@ enum { TARGETS = 5000, REFERENCES = 20000 };
 
 static struct wane__targets table;
 static struct wane__header headers[TARGETS];
-static struct wane_weak references[REFERENCES];
+static struct wane__weak_link references[REFERENCES];
 static unsigned count_of[TARGETS];
 
 static void add(size_t i, size_t target) {
-    CHECK(references[i].xtarget == NULL);
-    store_relaxed(&references[i].xtarget, &headers[target]);
+    CHECK(references[i].wane__target == NULL);
+    store_relaxed(&references[i].wane__target, &headers[target]);
     wane__targets_add(&table, &references[i]);
     count_of[target]++;
 }
 
 static void remove_one(size_t i) {
-    count_of[references[i].xtarget - headers]--;
+    count_of[references[i].wane__target - headers]--;
     wane__targets_remove(&table, &references[i]);
-    store_relaxed(&references[i].xtarget, NULL);
+    store_relaxed(&references[i].wane__target, NULL);
 }
 
 static void take(size_t target) {
     unsigned n = 0;
-    struct wane_weak *w = wane__targets_take(&table, &headers[target]);
-    for (struct wane_weak *before = NULL; w != NULL; before = w, w = w->next) {
-        CHECK_EQ_PTR(w->xtarget, &headers[target]);
-        CHECK_EQ_PTR(w->previous, before);
-        store_relaxed(&w->xtarget, NULL);
+    struct wane__weak_link *first = wane__targets_first(&table, &headers[target]);
+    struct wane__weak_link *w = wane__targets_take(&table, &headers[target]);
+    CHECK_EQ_PTR(w, first);
+    CHECK_EQ_PTR(wane__targets_first(&table, &headers[target]), NULL);
+    for (struct wane__weak_link *before = NULL; w != NULL; before = w, w = w->wane__next) {
+        CHECK_EQ_PTR(w->wane__target, &headers[target]);
+        CHECK_EQ_PTR(w->wane__previous, before);
+        store_relaxed(&w->wane__target, NULL);
         n++;
     }
     CHECK_EQ_UINT(n, count_of[target]);
@@ -48,7 +51,7 @@ static void check_size(void) {
     size_t targets = 0;
     for (size_t i = 0; i < TARGETS; i++)
         targets += count_of[i] != 0;
-    CHECK_EQ_UINT(table.targets, targets);
+    CHECK_EQ_UINT(table.xtargets, targets);
     size_t least = WANE__TARGETS_LEAST;
     CHECK(table.buckets >= least && table.buckets + 1 >= targets);
     CHECK(table.buckets == least || table.buckets <= 2 * targets);
@@ -59,7 +62,7 @@ static void check_size(void) {
 static void empty_all(void) {
     for (size_t i = 0; i < TARGETS; i++)
         take(i);
-    CHECK_EQ_UINT(table.targets, 0);
+    CHECK_EQ_UINT(table.xtargets, 0);
 }
 
 TEST(an_empty_table_has_nothing_to_take) {
@@ -85,7 +88,7 @@ TEST(it_grows_with_its_targets_and_shrinks) {
 TEST(many_references_of_one_target) {
     for (size_t i = 0; i < REFERENCES; i++)
         add(i, 7);
-    CHECK_EQ_UINT(table.targets, 1);
+    CHECK_EQ_UINT(table.xtargets, 1);
     for (size_t i = 0; i < REFERENCES; i += 3)
         remove_one(i);
     take(7);
@@ -98,7 +101,7 @@ TEST(random_use) {
     for (unsigned step = 0; step < 400000; step++) {
         size_t i = test_below(&rng, REFERENCES);
         size_t span = step / 50000 % 2 == 0 ? TARGETS : 40;
-        if (references[i].xtarget == NULL)
+        if (references[i].wane__target == NULL)
             add(i, test_below(&rng, span));
         else if (test_below(&rng, 8) != 0)
             remove_one(i);

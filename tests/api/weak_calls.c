@@ -1,0 +1,241 @@
+// SPDX-FileCopyrightText: 2026 The libwane authors
+// SPDX-License-Identifier: MIT
+//
+// Callbacks of weak references, their arguments, how many refer to an object, and weak references that are fields.
+
+#include "api.h"
+
+struct seen {
+    wane_weak *w;
+    _Atomic(size_t) calls, frees;
+    size_t dead_then;
+    bool keeps;  // the callback keeps a unit of the reference
+};
+
+static void see(wane_weak *w, void *arg) {
+    struct seen *s = arg;
+    CHECK_EQ_PTR(wane_weak_get(w), NULL);
+    CHECK_EQ_UINT(atomic_load(&s->frees), 0);
+    s->dead_then = atomic_load(&nodes_dead);
+    atomic_fetch_add(&s->calls, 1);
+    CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), 0);  // nested
+    CHECK_EQ_INT(wane_flush(), -EDEADLK);
+    wane_release(node_new(9));
+    if (s->keeps) {
+        s->w = wane_retain(w);
+    }
+}
+
+static void let_go(void *arg) { atomic_fetch_add(&((struct seen *)arg)->frees, 1); }
+
+TEST(a_callback_runs_once_when_the_target_is_dead) {
+    struct node *n = node_new(1);
+    struct seen s = {0};
+    wane_weak *w = wane_weak_new_free(n, see, &s, let_go);
+    CHECK_EQ_PTR(wane_weak_get(w), n);
+    wane_release(n);
+    CHECK_EQ_UINT(atomic_load(&s.calls), 0);
+    size_t dead = atomic_load(&nodes_dead);
+    wane_release(n);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s.calls), 1);
+    CHECK_EQ_UINT(atomic_load(&s.frees), 1);
+    CHECK_EQ_UINT(s.dead_then, dead);  // before destroy
+    wane_release(w);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s.frees), 1);
+}
+
+TEST(a_reference_that_dies_first_is_silent) {
+    struct node *n = node_new(1);
+    struct seen s = {0};
+    wane_release(wane_weak_new_free(n, see, &s, let_go));
+    CHECK_EQ_UINT(atomic_load(&s.frees), 1);
+    wane_release(n);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s.calls), 0);
+    CHECK_EQ_UINT(atomic_load(&s.frees), 1);
+}
+
+TEST(an_argument_without_a_callback_goes_with_the_reference) {
+    struct node *n = node_new(1);
+    struct seen s = {0};
+    wane_weak *w = wane_weak_new_free(n, NULL, &s, let_go);
+    CHECK_EQ_PTR(wane_weak_get(w), n);
+    wane_release(n);
+    wane_release(n);
+    CHECK_EQ_UINT(atomic_load(&s.frees), 0);
+    wane_release(w);
+    CHECK_EQ_UINT(atomic_load(&s.frees), 1);
+}
+
+TEST(a_callback_may_keep_or_release_its_reference) {
+    struct node *n = node_new(1);
+    struct seen s = {.keeps = true};
+    wane_slot place = WANE_SLOT_EMPTY;
+    wane_slot_give(&place, wane_weak_new(n, see, &s));
+    wane_release(n);
+    wane_slot_clear(&place);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s.calls), 1);
+    CHECK_EQ_PTR(wane_weak_get(s.w), NULL);
+    wane_release(s.w);
+}
+
+TEST(many_callbacks_of_one_object) {
+    enum { COUNT = 100 };
+    struct node *n = node_new(1);
+    static struct seen seen[COUNT];
+    wane_weak *w[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        w[i] = wane_weak_new(n, see, &seen[i]);
+    }
+    CHECK_EQ_UINT(wane_weak_count(n), COUNT);
+    wane_clear(&w[3]);
+    CHECK_EQ_UINT(wane_weak_count(n), COUNT - 1);
+    wane_release(n);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_EQ_UINT(atomic_load(&seen[i].calls), i != 3);
+        wane_release(w[i]);
+    }
+    CHECK_EQ_UINT(wane_weak_count(NULL), 0);
+}
+
+// In a cycle: called for references from outside, not for those that are garbage with their target.
+
+static void make_cycle(struct seen *inside, struct seen *outside, wane_weak **ret) {
+    struct node *a = node_new(1);
+    wane_slot_store(&a->left, a);
+    wane_slot_give(&a->right, wane_weak_new_free(a, see, inside, let_go));
+    *ret = wane_weak_new_free(a, see, outside, let_go);
+    wane_release(a);
+}
+
+static void *make_cycles(void *seen) {
+    struct seen *s = seen;
+    make_cycle(&s[0], &s[1], &s[1].w);
+    return NULL;
+}
+
+static void check_cycle(struct seen *s) {
+    wane_gc_collect(WANE_GC_FULL);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s[0].calls), 0);
+    CHECK_EQ_UINT(atomic_load(&s[0].frees), 1);
+    CHECK_EQ_UINT(atomic_load(&s[1].calls), 1);
+    CHECK_EQ_UINT(atomic_load(&s[1].frees), 1);
+    wane_release(s[1].w);
+}
+
+TEST(references_in_garbage_are_silent) {
+    struct seen s[2] = {{0}, {0}};
+    make_cycle(&s[0], &s[1], &s[1].w);
+    check_cycle(s);
+}
+
+TEST(references_in_garbage_of_another_thread_are_silent) {
+    struct seen s[2] = {{0}, {0}};
+    api_elsewhere(make_cycles, s);
+    check_cycle(s);
+}
+
+// Each target's last release races with the last one of its reference: one call or none, and the argument goes once.
+enum { ROUNDS = 2000 };
+static pthread_barrier_t start;
+static wane_weak *contended;
+
+static void count_calls(wane_weak *w, void *arg) {
+    CHECK_EQ_PTR(wane_weak_get(w), NULL);
+    atomic_fetch_add(&((struct seen *)arg)->calls, 1);
+}
+
+static void *release_references(void *unused) {
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_barrier_wait(&start);
+        wane_release(contended);
+        pthread_barrier_wait(&start);
+    }
+    return unused;
+}
+
+TEST(deaths_race) {
+    static struct seen s;
+    pthread_barrier_init(&start, NULL, 2);
+    pthread_t t = api_thread(release_references, NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct node *n = node_new(1);
+        contended = wane_weak_new_free(n, count_calls, &s, let_go);
+        pthread_barrier_wait(&start);
+        wane_release(n);
+        pthread_barrier_wait(&start);
+    }
+    api_join(t);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s.frees), ROUNDS);
+    CHECK(atomic_load(&s.calls) <= ROUNDS);
+    pthread_barrier_destroy(&start);
+}
+
+// Fields.
+
+TEST(weak_slots) {
+    static wane_weak_slot s = WANE_WEAK_SLOT_EMPTY, other;
+    struct node *n = node_new(1), *m = node_new(2);
+    CHECK_EQ_PTR(wane_weak_slot_get(&s), NULL);
+    CHECK_EQ_INT(wane_weak_slot_set(&s, n), 0);
+    CHECK_EQ_INT(wane_weak_slot_set(&s, n), 0);
+    CHECK_EQ_INT(wane_weak_slot_set(&other, n), 0);
+    CHECK_EQ_UINT(wane_weak_count(n), 2);
+    CHECK_EQ_UINT(wane_refcount(n), 1);
+    struct node *got = wane_weak_slot_get(&s);
+    CHECK_EQ_PTR(got, n);
+    wane_release(got);
+    CHECK_EQ_INT(wane_weak_slot_set(&s, m), 0);
+    CHECK_EQ_UINT(wane_weak_count(n), 1);
+    CHECK_EQ_UINT(wane_weak_count(m), 1);
+    wane_release(n);
+    CHECK_EQ_PTR(wane_weak_slot_get(&other), NULL);
+    wane_weak_slot_clear(&s);
+    wane_weak_slot_clear(&s);
+    CHECK_EQ_UINT(wane_weak_count(m), 0);
+    CHECK_EQ_INT(wane_weak_slot_set(&s, m), 0);
+    CHECK_EQ_INT(wane_weak_slot_set(&s, NULL), 0);
+    CHECK_EQ_PTR(wane_weak_slot_get(&s), NULL);
+    wane_release(m);
+}
+
+static wane_weak_slot shared_place;
+static struct node *both[2];
+static _Atomic(bool) over;
+
+static void *get_again_and_again(void *unused) {
+    while (!atomic_load(&over)) {
+        struct node *n = wane_weak_slot_get(&shared_place);
+        CHECK(n == both[0] || n == both[1]);  // never NULL: both live, and one of them is always there
+        wane_release(n);
+    }
+    return unused;
+}
+
+static void *set_again_and_again(void *unused) {
+    for (int i = 0; i < 10000; i++) {
+        CHECK_EQ_INT(wane_weak_slot_set(&shared_place, both[i % 2]), 0);
+    }
+    return unused;
+}
+
+TEST(threads_share_a_weak_slot) {
+    both[0] = node_new(1);
+    both[1] = node_new(2);
+    CHECK_EQ_INT(wane_weak_slot_set(&shared_place, both[0]), 0);
+    pthread_t reader = api_thread(get_again_and_again, NULL);
+    pthread_t a = api_thread(set_again_and_again, NULL), b = api_thread(set_again_and_again, NULL);
+    api_join(a);
+    api_join(b);
+    atomic_store(&over, true);
+    api_join(reader);
+    CHECK_EQ_UINT(wane_weak_count(both[0]) + wane_weak_count(both[1]), 1);
+    wane_weak_slot_clear(&shared_place);
+    wane_release(both[0]);
+    wane_release(both[1]);
+}
