@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The libwane authors
 // SPDX-License-Identifier: MIT
 //
-// How long a fork waits for the library beside full collections: its handler before the fork alone, without what the system does, which
-// copies page tables for long. One thread makes cycles, drops them and collects; another runs the library's handlers before and after
-// a fork in the parent, again and again, without a fork. Prints the longest, the 99th percentile and the median.
+// How long a fork waits for the library beside full collections, and while their memory goes back to the system: its handler
+// before the fork alone, without what the system does, which copies page tables for long. One thread makes cycles, drops them,
+// collects and trims; another runs the library's handlers before and after a fork in the parent, again and again, without a
+// fork. Prints the longest, the 99th percentile and the median.
 //
 //     fork_wait --size 4000000        objects in each collection; --seconds 10
 
@@ -60,6 +61,7 @@ static void *collect(void *unused) {
         make_rings();
         atomic_store(&collecting, true);
         CHECK_EQ_UINT(wane_gc_collect(WANE_GC_FULL), objects_n / RING * RING);
+        wane_trim();
         atomic_store(&collecting, false);
         atomic_fetch_add(&collections, 1);
     }

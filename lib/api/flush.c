@@ -23,6 +23,7 @@
 #include "life/apply.h"
 #include "os/clock.h"
 #include "thread/event.h"
+#include "thread/give.h"
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"

@@ -28,6 +28,7 @@
 #include "life/growth.h"
 #include "os/clock.h"
 #include "os/futex.h"
+#include "thread/give.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 

@@ -41,9 +41,6 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline);
 /* Lends the calling thread: it does the collector thread's work until wane__background_stop. 0 or -EBUSY. */
 int wane__background_lend(void);
 
-/* Gives memory back: what is empty (all = at once, else after trim_delay_ms). Returns bytes for all. */
-size_t wane__give_back(bool all, bool *ret_more);
-
 void wane__background_fork_prepare(void);
 void wane__background_fork_parent(void);
 void wane__background_fork_child(void);

@@ -147,17 +147,17 @@ static bool enough(const struct wane__collection *c) {
     return c->table.failed || (c->what.part != 0 && c->table.n >= c->what.part);
 }
 
-/* Pages walked before the lock is let go: about a tenth of a millisecond. */
-#define LOCKED_PAGES 8
-
-/* Under the collector's lock. True: all pages have been walked, or left. */
+/*
+ * Under the collector's lock: the pages are noted, or one is walked, which takes about a tenth of a millisecond. True: all have been
+ * walked, or left.
+ */
 static bool walk(struct wane__collection *c) {
     if (!c->noted) {
         note_pages(c);
         c->noted = true;
-    }
-    for (unsigned n = LOCKED_PAGES; n > 0 && c->at < c->pages_n && !enough(c); n--)
+    } else if (c->at < c->pages_n && !enough(c)) {
         add_roots_of(c, c->pages[c->at++]);
+    }
     if (c->table.failed)
         c->at = 0; /* all are looked at again */
     if (enough(c))
@@ -168,7 +168,7 @@ static bool walk(struct wane__collection *c) {
 }
 
 /*
- * Between two spans forks and others who need the lock get it. Who needs the memory that is kept while pages are noted may
+ * Between two pages forks and others who need the lock get it. Who needs the memory that is kept while pages are noted may
  * have them left then, by this thread or another (wane__collection_leave_roots).
  */
 bool wane__find_roots(struct wane__collection *c) {

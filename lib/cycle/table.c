@@ -33,7 +33,7 @@ static void let_fork_in(void) {
 
 /* Lists of so many bytes have mappings of their own, which grow without a copy and shrink by pieces. */
 #define MAPPED_FROM ((size_t)1 << 20)
-#define PIECE ((size_t)4 << 20)
+#define PIECE ((size_t)1 << 20)
 
 static void *resize(void *items, size_t from, size_t to) {
     if (from >= MAPPED_FROM)

@@ -17,8 +17,8 @@
 #include "thread/grace.h"
 #include "thread/mode.h"
 
-/* Suspects armed with one bracket wait: their headers are still in a cache when they are merged. */
-#define ARM_SPAN (8 * WANE__SPAN)
+/* Suspects armed with one bracket wait: their headers are still in a cache when they are merged. Forks wait for a span. */
+#define ARM_SPAN (4 * WANE__SPAN)
 
 /*
  * WATCHED since it was pinned, as a rule. TOUCHED goes: whatever set it came before the count is read. A later increment

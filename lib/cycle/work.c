@@ -6,7 +6,6 @@
  * A record's units are left to its thread while it keeps up: only those that were there, and safe, in the round before
  * and still are, are applied here. Owners count without read-modify-write, so their own hands are the cheaper ones.
  */
-#include "base/option.h"
 #include "cycle/background.h"
 #include "cycle/collect.h"
 #include "life/apply.h"
@@ -153,24 +152,4 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
     r->may_run_queued = queued;
     wane__grace_step(); /* for what the last of it deferred */
     return any;
-}
-
-static bool wait_for_brackets(void *arg) {
-    (void)arg;
-    return wane__bracket_wait();
-}
-
-size_t wane__give_back(bool all, bool *ret_more) {
-    size_t bytes = 0;
-    *ret_more = true;
-    if (!wane__fences_known()) /* nothing could be given back, and a fork would wait for the lock */
-        return 0;
-    wane__collector_lock();
-    if (all)
-        bytes = wane__heap_trim(wait_for_brackets, NULL);
-    else
-        *ret_more = wane__heap_tend(wait_for_brackets, NULL, wane__now(),
-                                    (uint64_t)wane__option(trim_delay_ms) * 1000000u);
-    wane__collector_unlock();
-    return bytes;
 }

@@ -32,6 +32,9 @@
 
 enum { ARENAS_MAX = 1 << 16, WORDS = WANE__ARENA_PAGES / 64 };
 
+/* Of memory that goes back to the system in one call, about: 2 MiB take a tenth of a millisecond. */
+enum { PART_PAGES = 32 };
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: below the orphan lock */
 
 static struct wane__arena *xarenas[ARENAS_MAX]; /* written under lock; walked without */
@@ -262,6 +265,17 @@ static void unmap(struct wane__arena *arena) {
     sub_relaxed(&xbytes, (size_t)MAP_HEAD_BYTES);
 }
 
+bool wane__arena_shrink(struct wane__page *page) {
+    const size_t part = (size_t)PART_PAGES << WANE__PAGE_SHIFT;
+    if (page->run != 0 || page->held <= part)
+        return false;
+    size_t rest = page->held - part;
+    if (!wane__map_discard(wane__page_memory(page) + rest, part)) /* locked memory: it goes with the mapping */
+        return false;
+    wane__arena_hold(page, rest);
+    return true;
+}
+
 void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
     struct wane__arena *arena = wane__arena_of(page);
     if (unlikely(load_relaxed(&wane__xheap_annotated)))
@@ -291,8 +305,6 @@ void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
 
 /* Takes warm pages that are old enough away from everybody; they join those that are going. */
 static void claim_old(struct wane__arena *arena, uint64_t now_ns, uint64_t delay_ns) {
-    if (load_relaxed(&xwarm_pages) == 0)
-        return;
     pthread_mutex_lock(&lock);
     for (unsigned w = 0; w < WORDS; w++) {
         for (uint64_t left = arena->warm[w]; left != 0; left &= left - 1) {
@@ -304,6 +316,12 @@ static void claim_old(struct wane__arena *arena, uint64_t now_ns, uint64_t delay
         }
     }
     pthread_mutex_unlock(&lock);
+}
+
+void wane__arena_claim_warm(uint64_t now_ns, uint64_t delay_ns) {
+    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
+    for (unsigned a = 0; a < n && load_relaxed(&xwarm_pages) != 0; a++)
+        claim_old(xarenas[a], now_ns, delay_ns);
 }
 
 /* The pages from begin up to end are going; everybody's marks are off them. */
@@ -329,13 +347,23 @@ static void discard(struct wane__arena *arena, unsigned begin, unsigned end) {
     pthread_mutex_unlock(&lock);
 }
 
-static void discard_going(struct wane__arena *arena) {
-    for (unsigned i = find_bit(arena->going); i != 0; i = find_bit(arena->going)) {
-        unsigned end = i;
-        while (end < WANE__ARENA_PAGES && bit(arena->going, end))
+/* All of a run at once: the child of a fork would take the rest for pages that are zero. */
+bool wane__arena_discard_some(unsigned *at) {
+    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
+    for (unsigned k = 0; k < n; k++) {
+        unsigned a = (*at + k) % n;
+        struct wane__arena *arena = xarenas[a];
+        unsigned begin = find_bit(arena->going), end = begin;
+        if (begin == 0)
+            continue;
+        while (end < WANE__ARENA_PAGES && bit(arena->going, end) &&
+               (end - begin < PART_PAGES || load_relaxed(&arena->pages[end].xstate) == WANE__PAGE_CONTINUED))
             end++;
-        discard(arena, i, end);
+        discard(arena, begin, end);
+        *at = a;
+        return true;
     }
+    return false;
 }
 
 static bool is_empty_locked(const struct wane__arena *arena) {
@@ -375,13 +403,14 @@ static bool take_empty(struct wane__arena *arena, uint64_t now_ns, uint64_t dela
     return empty;
 }
 
-/* From the last one on: births are in the first ones. True: some are left that are to go. */
-static bool unmap_empty(uint64_t now_ns, uint64_t delay_ns, bool all) {
-    unsigned n = load_acquire(&xarena_count), left = 0; /* [order:arena] */
+/* From the last one on: births are in the first ones. */
+bool wane__arena_unmap_one(uint64_t now_ns, uint64_t delay_ns, bool all, bool *ret_waits) {
+    unsigned n = load_acquire(&xarena_count), empty = 0; /* [order:arena] */
     for (unsigned a = 0; a < n; a++)
-        left += note_empty(xarenas[a], now_ns);
-    unsigned keep = all ? 0 : 1 + (n - left) / 8;
-    for (unsigned a = n; a-- > 0 && left > keep;) {
+        empty += note_empty(xarenas[a], now_ns);
+    unsigned keep = all ? 0 : 1 + (n - empty) / 8;
+    *ret_waits = empty > keep || load_relaxed(&xwarm_pages) != 0;
+    for (unsigned a = n; a-- > 0 && empty > keep;) {
         struct wane__arena *arena = xarenas[a];
         if (!take_empty(arena, now_ns, delay_ns))
             continue;
@@ -389,19 +418,9 @@ static bool unmap_empty(uint64_t now_ns, uint64_t delay_ns, bool all) {
         wane__origin_clear(arena);
         wane__notes_end(arena);
         wane__map_release(arena, WANE__ARENA_SIZE);
-        left--;
+        return true;
     }
-    return left > keep;
-}
-
-bool wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns, bool all) {
-    unsigned n = load_acquire(&xarena_count); /* [order:arena] */
-    for (unsigned a = 0; a < n; a++) {
-        claim_old(xarenas[a], now_ns, delay_ns);
-        discard_going(xarenas[a]);
-    }
-    bool waits = unmap_empty(now_ns, delay_ns, all);
-    return waits || load_relaxed(&xwarm_pages) != 0;
+    return false;
 }
 
 size_t wane__arena_pages_used(void) { return load_relaxed(&xused_pages); }

@@ -25,15 +25,27 @@ void wane__arena_publish(struct wane__page *page, uint8_t state);
 
 /*
  * Background, after a bracket wait, for pages whose blocks are all free: back to the arena. `keep`: zeroed and warm;
- * else its memory goes back to the system at the next sweep.
+ * else its memory is to go back to the system, and the page is nobody's before it has.
  */
 void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep);
 
+/* The same, before that, for a large mapping of its own: a part of its memory goes. False: there is next to none left. */
+bool wane__arena_shrink(struct wane__page *page);
+
+/* Background: pages that are warm for delay_ns are to go as well. */
+void wane__arena_claim_warm(uint64_t now_ns, uint64_t delay_ns);
+
 /*
- * Background: returns memory of pages given without `keep`, and of those that are warm for delay_ns; unmaps arenas that
- * are empty for delay_ns but for some, or all that are empty. True: something is left for when the delay is over.
+ * Background: returns memory of some of the pages that are to go, neighbours, to the system. False: there are none. *at: the
+ * arena that is looked at first, for the next call.
  */
-bool wane__arena_sweep(uint64_t now_ns, uint64_t delay_ns, bool all);
+bool wane__arena_discard_some(unsigned *at);
+
+/*
+ * Background: unmaps one of the arenas that are empty for delay_ns but for some that stay, or of all that are empty. False: none
+ * is to go now; *ret_waits: something is left for when the delay is over.
+ */
+bool wane__arena_unmap_one(uint64_t now_ns, uint64_t delay_ns, bool all, bool *ret_waits);
 
 /* How often an arena was looked through for a run of pages. For tests. */
 extern size_t wane__arena_xlooks;

@@ -180,20 +180,11 @@ void wane__heap_abandon(struct wane__heap *heap);
 typedef bool wane__bracket_waiter(void *arg);
 
 /*
- * Background. Drains what nobody else drains, takes pages that were empty for trim_delay_ns (now_ns is CLOCK_MONOTONIC),
- * calls waiter(arg) if there are any, and gives their memory back. True: call again after the delay.
- */
-bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns);
-
-/* Background: the same at once with everything that is empty. Returns bytes that went back to the system. */
-size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg);
-
-/*
- * While it is set tend and trim leave everything as it is: somebody has noted pages and looks at them in pieces. Under the
- * collector's lock.
+ * While it is set no memory is given back: somebody has noted pages and looks at them in pieces. Under the collector's
+ * lock.
  */
 extern bool wane__heap_xnoted;
-/* Called by wane__heap_trim, under the collector's lock, while that is so: to have it end. It may let go of the lock meanwhile. */
+/* Called under the collector's lock while that is so, by who wants all memory back: to have it end. It may let go of the lock meanwhile. */
 extern void (*wane__heap_on_noted)(void);
 
 /*

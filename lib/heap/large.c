@@ -198,22 +198,22 @@ static struct wane__page *idle_locked(const struct wane__page_list *list, uint64
     return NULL;
 }
 
-struct wane__page *wane__large_take_idle(uint64_t now_ns, uint64_t delay_ns, bool all) {
-    struct wane__page *taken = NULL, *page;
+bool wane__large_take_idle(struct wane__page **list, int *budget, uint64_t now_ns, uint64_t delay_ns, bool all) {
     struct wane__page_list *lists = &dead[0][0][0];
-    wane__large_settle();
     if (load_relaxed(&xcount) == 0)
-        return NULL;
-    for (unsigned i = 0; i < sizeof dead / sizeof *lists; i++) {
-        pthread_mutex_lock(&lock);
-        while ((page = idle_locked(&lists[i], now_ns, delay_ns, all)) != NULL) {
+        return true;
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < sizeof dead / sizeof *lists && *budget > 0; i++) {
+        struct wane__page *page;
+        while (*budget > 0 && (page = idle_locked(&lists[i], now_ns, delay_ns, all)) != NULL) {
             unlist_locked(page);
-            page->next = taken;
-            taken = page;
+            page->next = *list;
+            *list = page;
+            *budget -= WANE__TEND_PAGE;
         }
-        pthread_mutex_unlock(&lock);
     }
-    return taken;
+    pthread_mutex_unlock(&lock);
+    return *budget > 0;
 }
 
 bool wane__large_any_dead(void) {

@@ -39,8 +39,11 @@ void wane__large_free(struct wane__heap *heap, struct wane__page *page);
 /* Any thread, not in a bracket: sees to the runs that were freed. */
 void wane__large_settle(void);
 
-/* Background: runs that are dead for delay_ns, or all, linked by `next`. They are on no list. */
-struct wane__page *wane__large_take_idle(uint64_t now_ns, uint64_t delay_ns, bool all);
+/*
+ * Background: runs that are dead for delay_ns, or all, are added to *list by `next`, and are on no other one. False: perhaps
+ * there are more, and the budget is used up (heap/tend.h).
+ */
+bool wane__large_take_idle(struct wane__page **list, int *budget, uint64_t now_ns, uint64_t delay_ns, bool all);
 
 /* Background, at its end: whether dead runs are left; if not, the next one calls for tend. */
 bool wane__large_any_dead(void);

@@ -12,6 +12,7 @@
  */
 #include "heap/orphan.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "base/check.h"
@@ -23,8 +24,8 @@
 /* Empty pages are no pressure up to this, plus an eighth of those in use. */
 enum { PRESSURE_FLOOR = 16 };
 
-/* Pages that are taken between two rests of the lock. */
-enum { TAKE_AT_ONCE = 64 };
+/* Pages that are listed, or taken, while the lock is held once. */
+enum { AT_ONCE = 64 };
 
 struct wane__heap wane__orphans = {.xdead = 1};
 
@@ -145,7 +146,7 @@ bool wane__orphan_try_put_empty(struct wane__page *page) {
 struct wane__page *wane__orphan_put_taken(struct wane__page *list, bool token, bool old) {
     bool tell = false;
     pthread_mutex_lock(&lock);
-    for (unsigned n = 0; list != NULL && n < TAKE_AT_ONCE; n++) {
+    for (unsigned n = 0; list != NULL && n < AT_ONCE; n++) {
         struct wane__page *page = list;
         list = page->next;
         uint32_t remote = token ? wane__remote_settle(page) : wane__remote_count(load_relaxed(&page->xremote));
@@ -158,14 +159,14 @@ struct wane__page *wane__orphan_put_taken(struct wane__page *list, bool token, b
 }
 
 /*
- * Tokens that came to the orphan heap. Those of pages that left it are collected in *ret_left: passing them on may
- * call the hook, so it is done without the lock. A page that was taken from its owner, who may be in the middle of it
- * (heap/silent.h), is in no list yet: its token waits here. Returns whether tend must be told.
+ * Tokens that came to the orphan heap, up to `most`; the others stay in *tokens. Those of pages that left it are collected
+ * in *ret_left: passing them on may call the hook, so it is done without the lock. A page that was taken from its owner, who
+ * may be in the middle of it (heap/silent.h), is in no list yet: its token waits here. Returns whether tend must be told.
  */
-static bool drain_locked(struct wane__link **ret_left) {
+static bool drain_locked(struct wane__link **tokens, unsigned most, struct wane__link **ret_left) {
     bool tell = false;
-    struct wane__link *link = wane__stack_take(&wane__orphans.xnotify);
-    while (link != NULL) {
+    struct wane__link *link = *tokens;
+    for (unsigned n = 0; link != NULL && n < most; n++) {
         struct wane__page *page = wane__page_of_notify(link);
         struct wane__link *next = link->next;
         if (wane__page_heap(page) != &wane__orphans) {
@@ -182,7 +183,14 @@ static bool drain_locked(struct wane__link **ret_left) {
         }
         link = next;
     }
+    *tokens = link;
     return tell;
+}
+
+/* The same with all that are on the stack. */
+static bool drain_all_locked(struct wane__link **ret_left) {
+    struct wane__link *tokens = wane__stack_take(&wane__orphans.xnotify);
+    return drain_locked(&tokens, UINT_MAX, ret_left);
 }
 
 static void after_drain(struct wane__link *left, bool tell) {
@@ -195,14 +203,14 @@ static void after_drain(struct wane__link *left, bool tell) {
         wane__tend_call();
 }
 
-void wane__orphan_drain(void) {
-    if (load_seq_cst(&wane__orphans.xnotify.xtop) == NULL)
-        return;
-    struct wane__link *left = NULL;
-    pthread_mutex_lock(&lock);
-    (void)drain_locked(&left); /* the caller goes on to look for empty pages */
-    pthread_mutex_unlock(&lock);
-    after_drain(left, false);
+void wane__orphan_drain(struct wane__link **tokens, int *budget) {
+    for (; *tokens != NULL && *budget > 0; *budget -= AT_ONCE * WANE__TEND_PAGE) {
+        struct wane__link *left = NULL;
+        pthread_mutex_lock(&lock);
+        (void)drain_locked(tokens, AT_ONCE, &left); /* the caller goes on to look for empty pages */
+        pthread_mutex_unlock(&lock);
+        after_drain(left, false);
+    }
 }
 
 static struct wane__page *adopt_locked(unsigned bin, uintptr_t key) {
@@ -222,7 +230,7 @@ struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin) {
         return NULL;
     struct wane__link *left = NULL;
     pthread_mutex_lock(&lock);
-    bool tell = news && drain_locked(&left);
+    bool tell = news && drain_all_locked(&left);
     struct wane__page *page = adopt_locked(bin, wane__heap_key(heap));
     pthread_mutex_unlock(&lock);
     after_drain(left, tell);
@@ -248,7 +256,7 @@ static struct wane__header *alloc_locked(unsigned bin) {
 struct wane__header *wane__orphan_alloc(unsigned bin) {
     struct wane__link *left = NULL;
     pthread_mutex_lock(&lock);
-    bool tell = drain_locked(&left);
+    bool tell = drain_all_locked(&left);
     struct wane__header *h = alloc_locked(bin);
     pthread_mutex_unlock(&lock);
     after_drain(left, tell);
@@ -288,24 +296,31 @@ static struct wane__page *idle_locked(unsigned bin, uint64_t now_ns, uint64_t de
     return NULL;
 }
 
-struct wane__page *wane__orphan_take_idle(uint64_t now_ns, uint64_t delay_ns, bool all) {
-    struct wane__page *list = NULL;
+/* Up to AT_ONCE. Returns how many. */
+static unsigned take_some(struct wane__page **list, uint64_t now_ns, uint64_t delay_ns, bool all) {
+    unsigned n = 0;
     pthread_mutex_lock(&lock);
-    unsigned taken = 0;
     for (unsigned bin = 0; bin < WANE__BINS; bin++) {
         struct wane__page *page;
-        while ((page = idle_locked(bin, now_ns, delay_ns, all)) != NULL) {
+        while (n < AT_ONCE && (page = idle_locked(bin, now_ns, delay_ns, all)) != NULL) {
             unlist_locked(page);
-            page->next = list;
-            list = page;
-            if (++taken % TAKE_AT_ONCE == 0) {
-                pthread_mutex_unlock(&lock);
-                pthread_mutex_lock(&lock);
-            }
+            page->next = *list;
+            *list = page;
+            n++;
         }
     }
     pthread_mutex_unlock(&lock);
-    return list;
+    return n;
+}
+
+bool wane__orphan_take_idle(struct wane__page **list, int *budget, uint64_t now_ns, uint64_t delay_ns, bool all) {
+    while (*budget > 0) {
+        unsigned n = take_some(list, now_ns, delay_ns, all);
+        *budget -= (int)n * WANE__TEND_PAGE;
+        if (n < AT_ONCE)
+            return true;
+    }
+    return false;
 }
 
 bool wane__orphan_has_empty(void) {

@@ -34,11 +34,12 @@ struct wane__header *wane__orphan_alloc(unsigned bin);
 void wane__orphan_note_pressure(size_t pages_used);
 
 /*
- * Background: takes note of remote frees. Then pages that were empty for delay_ns, or all of them, linked by `next`;
- * they stay orphans in name.
+ * Background: takes note of remote frees, by tokens that came to the orphan heap; those left in *tokens wait, when the budget is
+ * used up (heap/tend.h). Then pages that were empty for delay_ns, or all of them, are added to *list by `next`; they stay
+ * orphans in name. False: perhaps there are more.
  */
-void wane__orphan_drain(void);
-struct wane__page *wane__orphan_take_idle(uint64_t now_ns, uint64_t delay_ns, bool all);
+void wane__orphan_drain(struct wane__link **tokens, int *budget);
+bool wane__orphan_take_idle(struct wane__page **list, int *budget, uint64_t now_ns, uint64_t delay_ns, bool all);
 
 /* Background: returns and clears whether somebody noted pressure. */
 bool wane__orphan_pressure(void);

@@ -11,9 +11,8 @@
 #include "heap/arena.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
-#include "heap/tend.h"
 
-/* Pages that are taken between two rests of the claim, which its owner may want, or by one look. */
+/* Pages that are taken with one claim, which its owner may want, or by one look. */
 enum { TAKE_AT_ONCE = 256 };
 
 /*
@@ -76,24 +75,22 @@ static void put_back(struct wane__heap *heap, struct wane__link *tokens) {
     wane__remote_return(heap, tokens, last);
 }
 
-/* Takes what others can use, unless the owner comes between; perhaps some of it only. Returns how many pages. */
-static unsigned take_open(struct wane__heap *heap, bool some) {
+/* Takes what others can use, or some of it. Returns how many pages; *ret_more: there are others. */
+static unsigned take_open(struct wane__heap *heap, bool *ret_more) {
     struct wane__link *tokens = wane__stack_take(&heap->xnotify);
     uint32_t turn = load_relaxed(&heap->xclaim);
     unsigned bin = 0, n = 0;
-    bool more = true;
-    while (more && load_relaxed(&heap->xclaim) == turn && wane__heap_claim(heap)) {
+    *ret_more = false;
+    if (wane__heap_claim(heap)) {
         wane__pause();
-        more = take_some(heap, &tokens, &bin, &n);
+        *ret_more = take_some(heap, &tokens, &bin, &n);
+        turn = load_relaxed(&heap->xclaim) + 1;
         wane__heap_unclaim(heap);
-        turn += 2;
-        if (some)
-            break;
+        if (!*ret_more)
+            heap->bare_turn = turn;
     }
     put_back(heap, tokens);
     heap->seen_turn = heap->crowd_turn = turn;
-    if (!more)
-        heap->bare_turn = turn;
     return n;
 }
 
@@ -141,15 +138,28 @@ static bool put(bool (*clear)(const struct wane__heap *heap), bool old) {
     return any;
 }
 
-void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
+/* A heap that is half done is gone on with unless its owner has come between. */
+static bool may_take(const struct wane__tend *t, struct wane__heap *heap) {
+    if (t->more_of_heap)
+        return load_relaxed(&heap->xclaim) == heap->seen_turn;
+    return has_news(heap) && (t->all || is_silent(heap, t->now_ns, t->delay_ns));
+}
+
+bool wane__silent_tend(struct wane__tend *t) {
     pthread_mutex_lock(&lock);
-    for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
-        if (has_news(heap) && (all || is_silent(heap, now_ns, delay_ns)))
-            (void)take_open(heap, false);
+    while (t->heap != NULL && t->budget > 0) {
+        bool more = false;
+        if (may_take(t, t->heap))
+            t->budget -= (int)take_open(t->heap, &more) * WANE__TEND_PAGE;
+        t->budget -= WANE__TEND_HEAP;
+        t->more_of_heap = more;
+        if (!more)
+            t->heap = wane__heap_next(t->heap);
     }
-    if (holding != NULL && waiter(arg))
+    if (holding != NULL && t->waiter(t->arg))
         (void)put(NULL, true);
     pthread_mutex_unlock(&lock);
+    return t->heap == NULL;
 }
 
 /* Guarded by lock: the next look comes sooner when this one was worth it. */
@@ -165,8 +175,9 @@ static void take_idle(void) {
     unsigned got = 0;
     for (unsigned n = 0; n < LOOK_HEAPS && got < TAKE_AT_ONCE; n++) {
         struct wane__heap *heap = next != NULL ? next : wane__heap_first();
+        bool more;
         if (is_idle(heap))
-            got += take_open(heap, true);
+            got += take_open(heap, &more);
         next = wane__heap_next(heap);
         if (next == NULL)
             break;

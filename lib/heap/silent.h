@@ -22,10 +22,13 @@
 #ifndef WANE_HEAP_SILENT_H
 #define WANE_HEAP_SILENT_H
 
-#include "heap/heap.h"
+#include "heap/tend.h"
 
-/* Background: the steps for heaps silent for delay_ns, or for all heaps that have something for others. */
-void wane__silent_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all);
+/*
+ * Background: the steps for heaps silent for t->delay_ns, or for all heaps that have something for others, from t->heap on.
+ * False: there are more, and the budget is used up.
+ */
+bool wane__silent_tend(struct wane__tend *t);
 
 /*
  * Any thread outside brackets, perhaps with its claim, that would take a fresh page: the steps for some heaps whose owner

@@ -32,8 +32,9 @@ void (*wane__heap_on_noted)(void);
 
 static uint32_t xwork; /* something happened since tend last began */
 
-/* Under the collector's lock: taken in step 3, until a wait for brackets has ended. */
-static struct wane__page *going;
+/* Under the collector's lock. */
+static struct wane__page *going; /* taken, by rounds that were given up */
+static struct wane__tend *open; /* the round that is between two pieces, on the stack of its thread */
 
 static uint32_t xwatching; /* tend comes again by itself */
 
@@ -52,78 +53,177 @@ void wane__tend_call(void) {
 
 bool wane__heap_retired(void) { return load_seq_cst(&xwork) != 0; }
 
-static void pass_tokens(void) {
-    for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap)) {
-        if (load_seq_cst(&heap->xdead)) /* [order:dead] */
-            wane__remote_pass_all(heap);
+static void join(struct wane__page **list, struct wane__page *more) {
+    while (*list != NULL)
+        list = &(*list)->next;
+    *list = more;
+}
+
+static bool start(struct wane__tend *t) {
+    (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
+    t->pressure = wane__orphan_pressure() && !t->all;
+    t->heap = wane__heap_first();
+    t->taken = going;
+    going = NULL;
+    return true;
+}
+
+static void pass_token(struct wane__tend *t) {
+    struct wane__link *link = t->tokens;
+    t->tokens = link->next; /* the next holder of the token writes it */
+    wane__remote_pass(wane__page_of_notify(link));
+}
+
+/* Tokens of heaps whose thread is gone. */
+static bool pass_tokens(struct wane__tend *t) {
+    for (; t->heap != NULL; t->heap = wane__heap_next(t->heap), t->budget -= WANE__TEND_HEAP) {
+        if (t->tokens == NULL && load_seq_cst(&t->heap->xdead)) /* [order:dead] */
+            t->tokens = wane__stack_take(&t->heap->xnotify);
+        for (; t->tokens != NULL && t->budget > 0; t->budget -= WANE__TEND_PAGE)
+            pass_token(t);
+        if (t->budget <= 0)
+            return false;
     }
-    wane__orphan_drain();
+    t->heap = wane__heap_first();
+    t->tokens = wane__stack_take(&wane__orphans.xnotify);
+    return true;
+}
+
+static bool drain_orphans(struct wane__tend *t) {
+    wane__orphan_drain(&t->tokens, &t->budget);
+    return t->tokens == NULL;
+}
+
+static bool take_idle(struct wane__tend *t) {
+    return wane__orphan_take_idle(&t->taken, &t->budget, t->now_ns, t->delay_ns, t->all || t->pressure);
+}
+
+static bool take_dead(struct wane__tend *t) {
+    return wane__large_take_idle(&t->taken, &t->budget, t->now_ns, t->delay_ns, t->all);
+}
+
+static bool await_brackets(struct wane__tend *t) {
+    if (t->taken != NULL && !t->waiter(t->arg)) {
+        join(&going, t->taken);
+        t->taken = NULL;
+    }
+    wane__pause();
+    return true;
 }
 
 /* A collection that looked at objects of the page, all dead by now, has not ended. */
 static void forget_side(struct wane__page *page) { free(swap_acq_rel(&page->side, NULL)); /* [order:side] */ }
 
-static void add_going(struct wane__page *list) {
-    struct wane__page **end = &going;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = list;
-}
-
-static void give_going(uint64_t now_ns, bool keep) {
-    while (going != NULL) {
-        struct wane__page *page = going;
-        going = page->next;
+static bool give(struct wane__tend *t) {
+    for (struct wane__page *page; (page = t->taken) != NULL && t->budget > 0;) {
+        if (wane__arena_shrink(page)) {
+            t->budget -= WANE__TEND_PIECE;
+            continue;
+        }
+        bool keep = t->pressure && page->cls != WANE__CLASS_LARGE;
+        t->taken = page->next;
+        t->budget -= keep ? WANE__TEND_ZEROING : WANE__TEND_PAGE;
         forget_side(page);
-        wane__arena_give(page, now_ns, keep && page->cls != WANE__CLASS_LARGE);
+        wane__arena_give(page, t->now_ns, keep);
     }
+    return t->taken == NULL;
 }
 
-/* True: the arenas have something that waits for the delay. */
-static bool run(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t delay_ns, bool all) {
-    (void)swap_seq_cst(&xwork, 0u); /* [order:tend] before anything is looked at */
-    pass_tokens();
-    wane__silent_tend(waiter, arg, now_ns, delay_ns, all);
-    bool pressure = wane__orphan_pressure();
-    add_going(wane__orphan_take_idle(now_ns, delay_ns, all || pressure));
-    add_going(wane__large_take_idle(now_ns, delay_ns, all));
-    if (going != NULL && waiter(arg)) {
-        wane__pause();
-        give_going(now_ns, pressure && !all);
+static bool claim_warm(struct wane__tend *t) {
+    wane__arena_claim_warm(t->now_ns, t->delay_ns);
+    return true;
+}
+
+static bool discard(struct wane__tend *t) {
+    bool more = wane__arena_discard_some(&t->arena);
+    t->budget -= more ? WANE__TEND_PIECE : WANE__TEND_PAGE;
+    return !more;
+}
+
+/* The last look tells whether some are left for later. */
+static bool unmap(struct wane__tend *t) {
+    bool more = wane__arena_unmap_one(t->now_ns, t->delay_ns, t->all, &t->left);
+    t->budget -= WANE__TEND_PIECE;
+    return !more;
+}
+
+/* The next news calls, if nothing is left that the caller comes again for. */
+static bool finish(struct wane__tend *t) {
+    bool news = false;
+    if (!t->all) {
+        store_seq_cst(&xwatching, 0u); /* [order:watch] before the heaps are looked at again */
+        news = wane__silent_news();
+        if (news)
+            store_relaxed(&xwatching, 1u);
     }
-    return wane__arena_sweep(now_ns, delay_ns, all);
+    bool empty = wane__orphan_has_empty(), dead = wane__large_any_dead();
+    t->left |= news || empty || dead || going != NULL || wane__heap_retired();
+    size_t bytes = wane__heap_bytes();
+    t->returned = t->bytes > bytes ? t->bytes - bytes : 0;
+    return true;
 }
 
-bool wane__heap_tend(wane__bracket_waiter *waiter, void *arg, uint64_t now_ns, uint64_t trim_delay_ns) {
-    if (load_relaxed(&wane__heap_xnoted))
-        return true;
-    bool waits = run(waiter, arg, now_ns, trim_delay_ns, false);
-    store_seq_cst(&xwatching, 0u); /* [order:watch] before the heaps are looked at again */
-    bool news = wane__silent_news();
-    if (news)
-        store_relaxed(&xwatching, 1u);
-    bool left = wane__orphan_has_empty(), dead = wane__large_any_dead();
-    return news || left || dead || going != NULL || waits || wane__heap_retired();
+/* Each returns true when it is finished. */
+static bool (*const phases[])(struct wane__tend *t) = {
+    start,     pass_tokens,    drain_orphans, wane__silent_tend, take_idle, take_dead,
+    await_brackets, give, claim_warm,    discard,           unmap,     finish,
+};
+enum { PHASES = sizeof phases / sizeof *phases };
+
+void wane__heap_tend_begin(struct wane__tend *t) {
+    if (t->all) {
+        t->now_ns = UINT64_MAX;
+        t->delay_ns = 0;
+    }
+    t->bytes = wane__heap_bytes();
+    wane__large_settle();
 }
 
-size_t wane__heap_trim(wane__bracket_waiter *waiter, void *arg) {
+/* Whether pages are noted still. */
+static bool are_noted(const struct wane__tend *t) {
     void (*hook)(void) = load_acquire(&wane__heap_on_noted);
-    if (load_relaxed(&wane__heap_xnoted) && hook != NULL)
+    if (load_relaxed(&wane__heap_xnoted) && t->all && hook != NULL)
         hook();
-    if (load_relaxed(&wane__heap_xnoted))
-        return 0;
-    size_t before = wane__heap_bytes();
-    (void)run(waiter, arg, UINT64_MAX, 0, true);
-    (void)wane__orphan_has_empty();
-    (void)wane__large_any_dead();
-    size_t after = wane__heap_bytes();
-    return before > after ? before - after : 0;
+    return load_relaxed(&wane__heap_xnoted);
+}
+
+/* What is in hand waits for the next round. */
+static void give_up(struct wane__tend *t) {
+    while (t->tokens != NULL)
+        pass_token(t);
+    join(&going, t->taken);
+    t->taken = NULL;
+    t->left = true;
+    bool begun = t->phase > 0;
+    t->phase = PHASES;
+    if (begun) /* what called for this round was not seen to */
+        wane__tend_call();
+}
+
+/* What another round has in hand is seen to first: who finds memory short asks for all there is. */
+bool wane__heap_tend_some(struct wane__tend *t) {
+    bool noted = t->phase < PHASES && are_noted(t);
+    if (t->phase == PHASES) /* by another; perhaps while the lock was let go */
+        return false;
+    struct wane__tend *round = open != NULL ? open : t;
+    open = round;
+    if (noted) {
+        give_up(round);
+    } else {
+        round->budget = WANE__TEND_PIECE;
+        while (round->phase < PHASES && round->budget > 0)
+            round->phase += phases[round->phase](round);
+    }
+    if (round->phase == PHASES)
+        open = NULL;
+    return t->phase < PHASES;
 }
 
 void wane__tend_fork_child(void) {
     store_relaxed(&xwork, 1u); /* nobody is called while the lists are made anew */
     store_relaxed(&xwatching, 0u);
-    going = NULL; /* each is found by its place */
+    going = NULL; /* each is found by its place, those of the round that was open as well */
+    open = NULL;
 }
 
 void wane__heap_untold(void) { store_seq_cst(&xwork, 0u); }

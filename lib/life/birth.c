@@ -21,6 +21,7 @@
 #include "life/traced.h"
 #include "life/type.h"
 #include "os/clock.h"
+#include "thread/give.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
 
@@ -64,11 +65,6 @@ static struct wane__header *allocate(struct wane__record *r, const wane_type *t,
     return likely(h != NULL) ? h : fail(ENOMEM);
 }
 
-static bool wait_for_brackets(void *arg) {
-    (void)arg;
-    return wane__bracket_wait();
-}
-
 /*
  * Before memory is said to be out, all that is empty is made free: pages of other classes and threads, and those that the
  * library's thread has in its hands just now. Not inside a guard, where nothing is waited for.
@@ -83,9 +79,8 @@ static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wa
     uint64_t since = wane__now();
     wane__record_send_gathered(r);
     wane__heap_shed(&r->heap);
-    wane__collector_lock();
-    (void)wane__heap_trim(wait_for_brackets, NULL);
-    wane__collector_unlock();
+    bool more;
+    (void)wane__give_back(true, &more);
     wane__stalled(r, since);
     return allocate(r, t, extra);
 }

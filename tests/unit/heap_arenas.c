@@ -39,7 +39,7 @@ static struct wane__header *filled[ARENAS * PAGES];
 
 /* From nothing: each arena is full of objects of one page. */
 static void fill(struct wane__heap *heap) {
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     for (unsigned i = 0; i < ARENAS * PAGES; i++)
         filled[i] = pages_new(heap, 1);
 }
@@ -80,7 +80,7 @@ TEST(empty_arenas_are_unmapped) {
     CHECK_EQ_UINT(arenas_of(arenas), ARENAS);
     drop_all(heap);
     CHECK_EQ_UINT(mapped(arenas), ARENAS);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK_EQ_UINT(mapped(arenas), 0);
     heap_leave(heap);
 }
@@ -92,14 +92,14 @@ TEST(one_stays_for_a_while) {
     (void)arenas_of(arenas);
     drop_all(heap);
     uint64_t now = test_now_ns() + 2 * SECOND;
-    CHECK(wane__heap_tend(bracket_wait, NULL, now, SECOND)); /* the memory goes */
+    CHECK(heap_tend(bracket_wait, now, SECOND)); /* the memory goes */
     CHECK_EQ_UINT(wane__heap_bytes(), 0);
     CHECK_EQ_UINT(mapped(arenas), ARENAS);
-    CHECK(wane__heap_tend(bracket_wait, NULL, now + SECOND / 2, SECOND));
+    CHECK(heap_tend(bracket_wait, now + SECOND / 2, SECOND));
     CHECK_EQ_UINT(mapped(arenas), ARENAS);
     struct wane__header *h = pages_new(heap, 3); /* in the first one: that is not empty for as long any more */
     pages_free(heap, h);
-    CHECK(!wane__heap_tend(bracket_wait, NULL, now + 9 * SECOND, SECOND));
+    CHECK(!heap_tend(bracket_wait, now + 9 * SECOND, SECOND));
     CHECK_EQ_UINT(mapped(arenas), 1);
     h = pages_new(heap, 1);
     CHECK_EQ_UINT(mapped(arenas), 1);
@@ -118,7 +118,7 @@ TEST(others_stay) {
     store_release(&kept[0]->shared, WANE__LIVE);
     store_release(&kept[1]->shared, WANE__LIVE);
     drop_all(heap);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK_EQ_UINT(mapped(arenas), 2);
     CHECK_EQ_UINT(count_live(), 2);
     struct wane__header *h[20];
@@ -142,11 +142,11 @@ TEST(noted_arena_stays) {
     struct wane__arena *arenas[ARENAS] = {wane__arena_of(h), NULL};
     wane__page_note(page);
     pages_free(heap, h);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK_EQ_UINT(wane__heap_bytes(), 0);
     CHECK(msync(arenas[0], 4096, MS_ASYNC) == 0);
     wane__page_forget(page);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK(msync(arenas[0], 4096, MS_ASYNC) != 0 && errno == ENOMEM);
     heap_leave(heap);
 }
@@ -178,7 +178,7 @@ TEST(address_space_is_limited) {
     drop_all(heap);
     uint64_t now = test_now_ns();
     for (uint64_t i = 2; i < 10; i++)
-        (void)wane__heap_tend(bracket_wait, NULL, now + i * SECOND, SECOND);
+        (void)heap_tend(bracket_wait, now + i * SECOND, SECOND);
     void *others = mmap(NULL, 60 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(others != MAP_FAILED);
     CHECK(wane__heap_alloc_large(heap, 20 * MIB, false) != NULL);
@@ -193,7 +193,7 @@ TEST(runs_are_not_searched_everywhere) {
         pages_free(heap, filled[i]);
         filled[i] = NULL;
     }
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     enum { N = 300 };
     struct wane__header *h[N];
     size_t before = wane__arena_xlooks;
@@ -226,11 +226,11 @@ TEST(holes_are_found) {
                 pages_free(heap, filled[k]);
                 filled[k] = NULL;
                 if (test_below(&r, 100) == 0)
-                    (void)wane__heap_trim(bracket_wait, NULL);
+                    (void)heap_trim(bracket_wait);
             }
             i += length;
         }
-        (void)wane__heap_trim(bracket_wait, NULL);
+        (void)heap_trim(bracket_wait);
         unsigned made = 0;
         for (unsigned length = WANE__RUN_MAX; length > 0; length--) { /* the longest first: each has a hole */
             for (unsigned i = 0; i < n; i++) {
@@ -292,9 +292,9 @@ static void *background(void *arg) {
         size_t n = 0;
         wane__heap_walk_pages(look, &n);
         if (test_below(&r, 2) == 0)
-            (void)wane__heap_trim(bracket_wait, NULL);
+            (void)heap_trim(bracket_wait);
         else
-            (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), test_below(&r, 1000000));
+            (void)heap_tend(bracket_wait, test_now_ns(), test_below(&r, 1000000));
     }
     return NULL;
 }
@@ -309,4 +309,115 @@ TEST(arenas_come_and_go) {
         CHECK(pthread_join(t[i], NULL) == 0);
     store_release(&xstop, 1u);
     CHECK(pthread_join(b, NULL) == 0);
+}
+
+/* A round, piece by piece: each gives back little, and in between others may do what they like. */
+enum { AT_ONCE = 2 * WANE__RUN_MAX };
+
+static size_t most_given; /* pages, by one piece */
+
+static bool piece(struct wane__tend *t) {
+    size_t before = wane__heap_bytes();
+    bool more = wane__heap_tend_some(t);
+    size_t after = wane__heap_bytes(), pages = after < before ? (before - after) / WANE__PAGE_SIZE : 0;
+    most_given = pages > most_given ? pages : most_given;
+    return more;
+}
+
+TEST(a_piece_gives_back_little) {
+    struct wane__heap *heap = heap_enter();
+    static struct wane__header *big;
+    fill(heap);
+    for (unsigned i = 0; i < ARENAS * PAGES; i++)
+        memset(filled[i] + 1, 1, WANE__PAGE_SIZE - 8 * KIB);
+    big = block_new(heap, 24 * MIB, false);
+    block_free(heap, big, 24 * MIB);
+    drop_all(heap);
+    struct wane__tend t = {.all = true, .waiter = bracket_wait};
+    wane__heap_tend_begin(&t);
+    most_given = 0;
+    unsigned pieces = 1;
+    while (piece(&t))
+        pieces++;
+    CHECK_EQ_UINT(wane__heap_bytes(), 0);
+    CHECK_MSG(most_given <= AT_ONCE, "%zu pages in one piece", most_given);
+    CHECK(pieces > ARENAS);
+    CHECK(t.returned >= 24 * MIB);
+    heap_leave(heap);
+}
+
+/* Somebody notes pages between two pieces: nothing more is given back, and nothing is lost. */
+TEST(a_round_is_given_up) {
+    struct wane__heap *heap = heap_enter();
+    for (unsigned pieces = 1; pieces < 30; pieces++) {
+        fill(heap);
+        drop_all(heap);
+        struct wane__tend t = {.all = true, .waiter = bracket_wait};
+        wane__heap_tend_begin(&t);
+        for (unsigned i = 0; i < pieces && wane__heap_tend_some(&t); i++) {
+        }
+        size_t bytes = wane__heap_bytes();
+        wane__heap_xnoted = true;
+        CHECK(!wane__heap_tend_some(&t));
+        CHECK(bytes == 0 || t.left);
+        CHECK_EQ_UINT(wane__heap_bytes(), bytes);
+        CHECK_EQ_UINT(heap_trim(bracket_wait), 0);
+        CHECK_EQ_UINT(wane__heap_bytes(), bytes);
+        wane__heap_xnoted = false;
+        (void)heap_trim(bracket_wait);
+        CHECK_EQ_UINT(wane__heap_bytes(), 0);
+    }
+    heap_leave(heap);
+}
+
+/* Who asks for all memory gets what a round of another has in hand. */
+TEST(a_round_within_another) {
+    struct wane__heap *heap = heap_enter();
+    for (unsigned pieces = 1; pieces < 30; pieces++) {
+        fill(heap);
+        drop_all(heap);
+        struct wane__tend t = {.now_ns = test_now_ns() + SECOND, .waiter = bracket_wait};
+        wane__heap_tend_begin(&t);
+        for (unsigned i = 0; i < pieces && wane__heap_tend_some(&t); i++) {
+        }
+        (void)heap_trim(bracket_wait);
+        CHECK_EQ_UINT(wane__heap_bytes(), 0);
+        CHECK(!wane__heap_tend_some(&t));
+    }
+    heap_leave(heap);
+}
+
+/* The child of a fork between two pieces has all memory that is not free, and no page that is free and not zero. */
+TEST(a_fork_between_two_pieces) {
+    struct wane__heap *heap = heap_enter();
+    for (unsigned pieces = 1; pieces < 16; pieces += 2) {
+        (void)heap_trim(bracket_wait);
+        static struct wane__header *runs[20];
+        for (unsigned i = 0; i < 20; i++) {
+            runs[i] = pages_new(heap, 50);
+            memset(runs[i] + 1, 0xFF, 49 * WANE__PAGE_SIZE);
+        }
+        for (unsigned i = 0; i < 20; i++)
+            pages_free(heap, runs[i]);
+        struct wane__tend t = {.all = true, .waiter = bracket_wait};
+        wane__heap_tend_begin(&t);
+        for (unsigned i = 0; i < pieces && wane__heap_tend_some(&t); i++) {
+        }
+        wane__heap_fork_prepare();
+        pid_t pid = fork();
+        if (pid == 0) {
+            wane__heap_fork_child_done(heap);
+            for (unsigned i = 0; i < 2000; i++)
+                CHECK(block_new(heap, 8000, true) != NULL);
+            CHECK_EQ_UINT(count_live(), 2000); /* no other block of their pages looks alive */
+            _exit(0);
+        }
+        wane__heap_fork_parent();
+        int status;
+        CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+        CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %x", (unsigned)status);
+        while (wane__heap_tend_some(&t)) {
+        }
+    }
+    heap_leave(heap);
 }

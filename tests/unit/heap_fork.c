@@ -47,7 +47,7 @@ static void *mutator(void *arg) {
 static void *tender(void *arg) {
     (void)arg;
     while (!load_acquire(&xstop))
-        (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), 100000);
+        (void)heap_tend(bracket_wait, test_now_ns(), 100000);
     return NULL;
 }
 
@@ -79,7 +79,7 @@ static void child(struct wane__heap *own) {
         replace(own, &r);
     wane__heap_collect_remote(own);
     CHECK(wane__heap_check(own));
-    (void)wane__heap_tend(no_wait, NULL, test_now_ns(), 0);
+    (void)heap_tend(no_wait, test_now_ns(), 0);
     wane__heap_init(heaps[0]); /* a thread inherits it */
     for (unsigned i = 0; i < 3000; i++)
         replace(heaps[0], &r);
@@ -96,7 +96,7 @@ static void child(struct wane__heap *own) {
     wane__heap_abandon(heaps[0]);
     wane__heap_shed(own);
     CHECK(wane__heap_check(own));
-    (void)wane__heap_trim(no_wait, NULL);
+    (void)heap_trim(no_wait);
     wane__heap_walk_pages(check_lists, NULL);
     /* What the vanished threads had in hand is lost, some pages at most. */
     CHECK_MSG(count_live() <= 2 * THREADS, "%zu", count_live());

@@ -102,11 +102,11 @@ TEST(noted_mapping_stays) {
     struct wane__page *page = wane__page_of(h);
     wane__page_note(page);
     drop(heap, h);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK(wane__heap_bytes() > 5 * MIB);
     CHECK_EQ_UINT(wane__page_capacity(page), 1);
     wane__page_forget(page);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK_EQ_UINT(wane__heap_bytes(), 0);
     heap_leave(heap);
 }
@@ -163,9 +163,9 @@ static void *background(void *arg) {
     while (!load_acquire(&xstop)) {
         wane__heap_walk_pages(walk_page, NULL);
         if (test_below(&r, 4) == 0)
-            (void)wane__heap_trim(bracket_wait, NULL);
+            (void)heap_trim(bracket_wait);
         else
-            (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), test_below(&r, 8000000));
+            (void)heap_tend(bracket_wait, test_now_ns(), test_below(&r, 8000000));
     }
     return NULL;
 }

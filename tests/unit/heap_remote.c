@@ -40,7 +40,7 @@ static bool notified(const struct wane__page *page) {
 }
 
 static size_t tended(void) {
-    (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 0);
+    (void)heap_tend(bracket_wait, test_now_ns() + 1000000000, 0);
     return wane__heap_bytes() / WANE__PAGE_SIZE;
 }
 

@@ -38,7 +38,7 @@ static void leave(void) {
 
 static bool tend_later(void) {
     now += 2 * DELAY;
-    return wane__heap_tend(bracket_wait, NULL, now, DELAY);
+    return heap_tend(bracket_wait, now, DELAY);
 }
 
 static size_t pages_now(void) { return wane__heap_bytes() / WANE__PAGE_SIZE; }
@@ -113,9 +113,9 @@ TEST(a_wait_that_gives_up) {
     setup();
     free_range(other, 0, per_page + 5);
     now += DELAY;
-    (void)wane__heap_tend(fails_to_wait, NULL, now, DELAY);
+    (void)heap_tend(fails_to_wait, now, DELAY);
     now += 2 * DELAY;
-    CHECK(wane__heap_tend(fails_to_wait, NULL, now, DELAY));
+    CHECK(heap_tend(fails_to_wait, now, DELAY));
     CHECK(wane__page_heap(wane__page_of(h[0])) != owner);
     free_range(owner, per_page + 5, per_page + 10);
     free_range(other, per_page + 10, 2 * per_page);
@@ -191,7 +191,7 @@ static size_t crowd_pages(void) {
     size_t pages = pages_now();
     for (unsigned i = 0; i < CROWD; i++)
         CHECK(wane__heap_check(heaps[i]));
-    (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), 1000000000);
+    (void)heap_tend(bracket_wait, test_now_ns(), 1000000000);
     for (unsigned i = 0; i < CROWD; i++) {
         block_free(heaps[i], h[i], 64);
         heap_send(heaps[i]);

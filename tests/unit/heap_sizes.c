@@ -39,7 +39,7 @@ static size_t waste(struct wane__heap *heap, size_t block) {
         wane__heap_free(heap, h[i]);
     after_frees(heap);
     wane__heap_shed(heap);
-    (void)wane__heap_trim(bracket_wait, NULL);
+    (void)heap_trim(bracket_wait);
     CHECK(bytes >= n * block);
     return (bytes - n * block) * 1000 / bytes;
 }
@@ -115,9 +115,9 @@ TEST(large_objects) {
             after_frees(heap);
         }
         CHECK(wane__heap_retired());
-        CHECK(wane__heap_tend(bracket_wait, NULL, test_now_ns(), (uint64_t)10 << 30));
+        CHECK(heap_tend(bracket_wait, test_now_ns(), (uint64_t)10 << 30));
         CHECK(wane__heap_bytes() <= (size_t)40 << 20);
-        (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 1000);
+        (void)heap_tend(bracket_wait, test_now_ns() + 1000000000, 1000);
         CHECK(wane__heap_bytes() <= (size_t)1 << 20);
     }
     CHECK(wane__heap_alloc_large(heap, SIZE_MAX / 2, false) == NULL);
@@ -142,7 +142,7 @@ TEST(reuse_for_another_class) {
         if (round % 3 == 0)
             wane__heap_shed(heap);
         uint64_t later = test_now_ns() + 1000000000u;
-        (void)wane__heap_tend(bracket_wait, NULL, later, round % 2 ? 1000000u : 1000000000000u);
+        (void)heap_tend(bracket_wait, later, round % 2 ? 1000000u : 1000000000000u);
     }
     heap_leave(heap);
 }
@@ -155,7 +155,7 @@ TEST(tend_is_called_and_ends) {
     struct wane__heap *heap = heap_enter();
     static struct wane__header *h[10000];
     wane__heap_on_retired = on_retired;
-    (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), 1000);
+    (void)heap_tend(bracket_wait, test_now_ns(), 1000);
     calls = 0;
     for (unsigned i = 0; i < 10000; i++)
         h[i] = block_new(heap, 64, false);
@@ -166,10 +166,10 @@ TEST(tend_is_called_and_ends) {
     CHECK(wane__heap_retired());
     size_t before = wane__heap_bytes();
     uint64_t now = test_now_ns();
-    CHECK(wane__heap_tend(bracket_wait, NULL, now, 1000000000));
+    CHECK(heap_tend(bracket_wait, now, 1000000000));
     CHECK(!wane__heap_retired());
     CHECK_EQ_UINT(wane__heap_bytes(), before);
-    CHECK(!wane__heap_tend(bracket_wait, NULL, now + 2000000000, 1000000000));
+    CHECK(!heap_tend(bracket_wait, now + 2000000000, 1000000000));
     CHECK_EQ_UINT(wane__heap_bytes(), 0);
     CHECK_EQ_UINT(calls, 1);
     block_free(heap, block_new(heap, 64, false), 64);
@@ -189,7 +189,7 @@ TEST(pressure) {
         for (unsigned i = 0; i < N / (round + 2); i++) {
             h[i] = block_new(heap, block, false);
             if (i % 1000 == 0 && wane__heap_retired())
-                (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), (uint64_t)1 << 60);
+                (void)heap_tend(bracket_wait, test_now_ns(), (uint64_t)1 << 60);
         }
         most = wane__heap_bytes() > most ? wane__heap_bytes() : most;
         for (unsigned i = 0; i < N / (round + 2); i++)

@@ -84,13 +84,13 @@ static void *background(void *arg) {
         wane__heap_walk_pages(plausible_words, &n);
         switch (test_below(&r, 3)) {
         case 0:
-            (void)wane__heap_tend(bracket_wait, NULL, test_now_ns(), test_below(&r, 8000000));
+            (void)heap_tend(bracket_wait, test_now_ns(), test_below(&r, 8000000));
             break;
         case 1:
-            (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 0);
+            (void)heap_tend(bracket_wait, test_now_ns() + 1000000000, 0);
             break;
         default:
-            (void)wane__heap_trim(bracket_wait, NULL);
+            (void)heap_trim(bracket_wait);
         }
     }
     return NULL;
@@ -257,13 +257,13 @@ TEST(remote_frees_after_the_end) {
         CHECK(pthread_create(&t, NULL, leaver, h[i]) == 0);
         pthread_join(t, NULL);
     }
-    (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 0);
+    (void)heap_tend(bracket_wait, test_now_ns() + 1000000000, 0);
     for (unsigned i = 0; i < 100; i++)
         for (unsigned k = 0; k < 40; k++)
             free_any(heap, h[i][k]);
     heap_send(heap);
     CHECK(wane__heap_retired());
-    (void)wane__heap_tend(bracket_wait, NULL, test_now_ns() + 1000000000, 0);
+    (void)heap_tend(bracket_wait, test_now_ns() + 1000000000, 0);
     CHECK_EQ_UINT(wane__heap_bytes(), 0);
     heap_leave(heap);
 }
