@@ -113,7 +113,7 @@ static bool last_look(uint64_t wave) {
 static void warn_of_callbacks(uint64_t wave, int64_t ms) {
     WANE__EACH_RECORD(q) {
         if (load_relaxed(&q->xaway) && wane__wave_in_hand(q, wave))
-            wane__log(WANE__LOG_WARNING, "wane_flush has waited for %lld ms for thread %d, which is in a callback or waits for guards",
+            wane__log(WANE__LOG_WARNING, "wane_flush has waited %lld ms for thread %d, which is running a callback or waiting for guards",
                       (long long)ms, (int)q->tid);
     }
 }

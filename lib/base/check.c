@@ -61,7 +61,7 @@ void wane__log_set(void (*fn)(int level, const char *line, void *arg), void *arg
     if (fn != NULL && s == NULL) {
         s = sink_new();
         if (s == NULL) {
-            wane__log(WANE__LOG_WARNING, "wane_set_log: out of memory: the log goes where it went");
+            wane__log(WANE__LOG_WARNING, "wane_set_log: out of memory: the log function was not changed");
             return;
         }
         s->fn = fn;
@@ -106,11 +106,11 @@ void wane__log(int level, const char *format, ...) {
 uint32_t wane__xowed;
 
 static const char *const owed_lines[WANE__OWED_KINDS] = {
-    [WANE__OWED_FENCES] = "membarrier(2) stopped working: counting and guards take fences from now on",
-    [WANE__OWED_THREAD] = "the library's thread could not be made: its work is left to the program's calls, "
-                          "and the thread is tried again now and then",
-    [WANE__OWED_IMMORTAL] = "an object is kept for good: memory is out, membarrier(2) stopped working, and a thread that "
-                            "has not called since may be counting it",
+    [WANE__OWED_FENCES] = "membarrier(2) stopped working: counting and guards use memory fences from now on",
+    [WANE__OWED_THREAD] = "the collector thread could not be created: the program's own calls do its work, and the library "
+                          "will try again",
+    [WANE__OWED_IMMORTAL] = "an object was made immortal: memory is exhausted, membarrier(2) stopped working, and a thread "
+                            "that has made no call since may still be counting the object",
 };
 
 void wane__log_owe(enum wane__owed line) { or_relaxed(&wane__xowed, 1u << line); }

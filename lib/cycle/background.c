@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/lock.h"
 #include "base/option.h"
 #include "cycle/collect.h"
 #include "cycle/generations.h"
@@ -41,7 +42,7 @@
 enum { NONE, RUNNING, STOPPING, STOPPED };
 
 /* Guards the change from NONE to RUNNING. The lowest rank: work comes up, and the thread is made, under any lock. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_THREAD_START);
 static uint32_t xstate = NONE;
 /* After a try that failed, for want of a thread or of memory, no other before: each costs a hundred deferrals. */
 #define RETRY_LEAST_NS 10000000
@@ -220,7 +221,7 @@ static bool rest(bool did) {
 
 static void ended_in_callback(void *unused) {
     (void)unused;
-    wane__fatal("the library's thread was ended inside a callback, by pthread_exit");
+    wane__fatal("the collector thread ended inside a callback: by pthread_exit");
 }
 
 /* It is tried again at the first need after a while. */
@@ -302,14 +303,14 @@ static bool is_over(void) {
     store_seq_cst(&wane__xasleep, (uint32_t)WANE__ENDED); /* [order:ends] */
     wane__heavy();
     wane__pause(); /* somebody finds the thread RUNNING, and no more of it than that */
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool stopped = load_relaxed(&xstate) != RUNNING;
     bool over = stopped || (nobody_left() && wane__record_ends() == looked_ends && !anything_to_do());
     if (over)
         store_seq_cst(&xstate, (uint32_t)(stopped ? STOPPED : NONE));
     if (stopped || !over)
         store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (stopped)
         wane__futex_wake(&xstate, 1 << 30);
     return over;
@@ -331,13 +332,13 @@ static void *run(void *arg) {
 
 /* Without a record of its own meanwhile, like a thread that has ended: one thread has one record. */
 int wane__background_lend(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     uint32_t state = load_relaxed(&xstate);
     if (state == NONE) {
         store_seq_cst(&xstate, (uint32_t)RUNNING);
         store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (state == STOPPED)
         return 0;
     if (state != NONE)
@@ -372,7 +373,7 @@ static void start(void) {
     uint32_t state = load_relaxed(&xstate);
     if (wane__option(collector_thread) == 0 || state == STOPPING || state == STOPPED || is_put_off())
         return; /* but if it is RUNNING the thread may be about to end, and the lock tells */
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     if (load_relaxed(&xstate) == NONE) {
         store_seq_cst(&xstate, (uint32_t)RUNNING);
         store_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE);
@@ -382,7 +383,7 @@ static void start(void) {
             wane__heap_untold();
         }
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 /* Perhaps inside a bracket, where a thread may be woken but not made: that is left to the end of the bracket. */
@@ -403,11 +404,11 @@ void wane__background_init(void) {
 bool wane__background_running(void) { return load_acquire(&xstate) == RUNNING; }
 
 void wane__background_stop(int64_t limit_ns) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     uint32_t state = load_relaxed(&xstate);
     bool running = state == RUNNING || state == STOPPING;
     store_seq_cst(&xstate, (uint32_t)(running ? STOPPING : STOPPED));
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     struct wane__record *self = wane__record_self();
     if (!running || (self != NULL && self->id == WANE__ID_COLLECTOR))
         return;
@@ -431,11 +432,11 @@ uint64_t wane__background_cpu(void) {
 }
 
 void wane__background_fork_prepare(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
 }
 
 void wane__background_fork_parent(void) {
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 void wane__background_fork_child(void) {
@@ -453,5 +454,5 @@ void wane__background_fork_child(void) {
         store_relaxed(&xcpu_running, false);
         store_relaxed(&xcpu_before, (uint64_t)0);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }

@@ -108,7 +108,7 @@ static void log_type(const struct figures *f, uint32_t id) {
         wane__log(WANE__LOG_WARNING, "leak: %u objects of type \"%s\" are alive, %u of them on cycles, %u held from outside",
                   f->alive, name, f->cyclic, f->outside);
     if (f->immortal > 0 || f->behind > 0)
-        wane__log(WANE__LOG_INFO, "immortal: %u objects of type \"%s\", and %u that immortals keep", f->immortal, name, f->behind);
+        wane__log(WANE__LOG_INFO, "immortal: %u objects of type \"%s\"; immortal objects keep %u more alive", f->immortal, name, f->behind);
 }
 
 static bool fill(struct report *t, struct wane__record *r) {
@@ -123,7 +123,7 @@ static bool fill(struct report *t, struct wane__record *r) {
 size_t wane__report_leaks(struct wane__record *r) {
     struct report t = {.leaks = 0};
     if (!fill(&t, r)) {
-        wane__log(WANE__LOG_WARNING, "leak: no memory for a report of what is alive");
+        wane__log(WANE__LOG_WARNING, "leak: out of memory: no report of what is alive");
         t.leaks = 1;
     }
     for (uint32_t id = 1; t.types != NULL && id < WANE__TYPES; id++)
@@ -131,7 +131,7 @@ size_t wane__report_leaks(struct wane__record *r) {
     wane__ties_log(&t.ties, WANE__LOG_WARNING, "leak");
     size_t kept = wane__kept_count();
     if (kept > 0)
-        wane__log(WANE__LOG_WARNING, "leak: %zu objects were found unreachable and kept: wane_gc_get_unreachable", kept);
+        wane__log(WANE__LOG_WARNING, "leak: %zu unreachable objects were kept: see wane_gc_get_unreachable", kept);
     free(t.types);
     free(t.behind);
     wane__components_free(&t.cycles);

@@ -105,7 +105,7 @@ const char *wane__block_type_name(const struct wane__header *h) {
 void wane__page_spoilt(const struct wane__page *page) {
     const struct wane__header *h = wane__page_at(page, page->free);
     wane__fatal("heap: the free block of %zu bytes at %p, last of type \"%s\", in the page at %p was written to: "
-                "its header is %016llx, which an object before it overran or an object after its death changed",
+                "its header is %016llx, changed by an overrun of the object before it or by a write to the dead object",
                 page->xblock_size, (const void *)(h + 1), wane__block_type_name(h), (void *)page->base,
                 (unsigned long long)load_relaxed((const uint64_t *)(const void *)h));
 }

@@ -121,7 +121,7 @@ static void warn_of_guard(struct wane__record *r, uint64_t now) {
 /* Under no lock: the log is the program's. */
 static void warn(const struct warning *w) {
     if (unlikely(w->tid != 0))
-        wane__log(WANE__LOG_WARNING, "thread %d has been inside a guard for %llu ms: no memory is reclaimed meanwhile",
+        wane__log(WANE__LOG_WARNING, "thread %d has been inside a guard for %llu ms: no memory can be reclaimed until it leaves",
                   (int)w->tid, (unsigned long long)w->ms);
     wane__log_owed();
 }

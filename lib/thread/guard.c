@@ -26,7 +26,7 @@ void wane__guard_enter_slow(void) {
 void wane__guard_leave_slow(void) {
     struct wane__thread *t = wane__self;
     if (t == &wane__nobody || t->nest == 0)
-        wane__fatal("wane_guard_leave: this thread is in no guard");
+        wane__fatal("wane_guard_leave: this thread is not inside a guard");
     if (--t->nest > 0)
         return;
     wane__tsan_release(&t->guard);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/lock.h"
 #include "base/option.h"
 #include "os/clock.h"
 #include "thread/mode.h"
@@ -47,7 +48,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 
 /* Leaf lock: guards the list of free ids, the number attached, and who holds the records' mutexes. */
-static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex registry = WANE__MUTEX(WANE__RANK_REGISTRY);
 static uint32_t free_ids;
 static size_t xattached;
 static uint32_t xends;
@@ -55,9 +56,9 @@ static uint32_t xends;
 /* What that call was in the middle of is lost, and others would wait for it for ever. */
 static void check_end(const struct wane__record *r) {
     if (r->callbacks > 0)
-        wane__fatal("a thread ended inside a callback of the library: by pthread_exit, or cancelled");
+        wane__fatal("a thread ended inside a callback: by pthread_exit or cancellation");
     if (load_relaxed(&r->xbegun[0]) != load_relaxed(&r->xended[0]) || load_relaxed(&r->xbegun[1]) != load_relaxed(&r->xended[1]))
-        wane__fatal("a thread ended inside a call of the library: cancelled asynchronously, or by a jump out of it");
+        wane__fatal("a thread ended inside a call of the library: by asynchronous cancellation, or after a jump out of the call");
 }
 
 static void on_exit_round(void *arg) {
@@ -73,7 +74,7 @@ static void on_exit_round(void *arg) {
 
 static void start_once(void) {
     if (pthread_key_create(&exit_key, on_exit_round) != 0)
-        wane__fatal("no thread-specific key is left for the library");
+        wane__fatal("pthread_key_create failed: no key is left for the library");
     wane__start();
 }
 
@@ -238,13 +239,13 @@ struct wane__record *wane__record_attach(int *error) {
         return r;
     int saved = errno;
     pthread_once(&once, start_once);
-    pthread_mutex_lock(&registry);
+    wane__mutex_lock(&registry);
     r = take_record_locked(error);
     if (r == NULL && reap_locked() > 0)
         r = take_record_locked(error);
     if (r != NULL)
         put_on(r);
-    pthread_mutex_unlock(&registry);
+    wane__mutex_unlock(&registry);
     if (r != NULL && !exit_over && pthread_setspecific(exit_key, r) != 0) {
         wane__record_detach(r);
         *error = -ENOMEM;
@@ -262,18 +263,18 @@ struct wane__record *wane__record_need_slow(const char *operation) {
     struct wane__record *r = wane__record_attach(&error);
     if (r == NULL)
         wane__fatal("%s: this thread cannot be attached: %s", operation,
-                    error == -EAGAIN ? "max_threads threads are" : "out of memory");
+                    error == -EAGAIN ? "max_threads threads are attached" : "out of memory");
     return r;
 }
 
 struct wane__record *wane__record_adopt_collector(void) {
-    pthread_mutex_lock(&registry);
+    wane__mutex_lock(&registry);
     struct wane__record *r = wane__records[WANE__ID_COLLECTOR];
     if (r == NULL && (r = record_new(WANE__ID_COLLECTOR)) != NULL)
         join_wave(r);
     if (r != NULL)
         put_on(r);
-    pthread_mutex_unlock(&registry);
+    wane__mutex_unlock(&registry);
     return r;
 }
 
@@ -282,12 +283,12 @@ static void take_off(struct wane__record *r) {
     wane__tsan_release(&r->head.bracket);
     wane__tsan_release(&r->head.guard);
     abandon_heap(r);
-    pthread_mutex_lock(&registry);
+    wane__mutex_lock(&registry);
     wane__self = &wane__nobody;
     release_record_locked(r);
     if (__tsan_release == NULL)
         pthread_mutex_unlock(&r->alive);
-    pthread_mutex_unlock(&registry);
+    wane__mutex_unlock(&registry);
     if (r->id != WANE__ID_COLLECTOR && !exit_over && pthread_getspecific(exit_key) == r)
         pthread_setspecific(exit_key, NULL);
     errno = saved;
@@ -300,9 +301,9 @@ void wane__record_detach(struct wane__record *r) {
 
 void wane__record_reap(void) {
     int saved = errno;
-    pthread_mutex_lock(&registry);
+    wane__mutex_lock(&registry);
     reap_locked();
-    pthread_mutex_unlock(&registry);
+    wane__mutex_unlock(&registry);
     errno = saved;
 }
 
@@ -333,9 +334,9 @@ int64_t wane__tracked_lately(void) {
 
 uint32_t wane__xcollects;
 
-void wane__record_fork_prepare(void) { pthread_mutex_lock(&registry); }
+void wane__record_fork_prepare(void) { wane__mutex_lock(&registry); }
 
-void wane__record_fork_parent(void) { pthread_mutex_unlock(&registry); }
+void wane__record_fork_parent(void) { wane__mutex_unlock(&registry); }
 
 void wane__record_fork_child(void) {
     struct wane__record *self = wane__record_self();
@@ -356,5 +357,5 @@ void wane__record_fork_child(void) {
             store_relaxed(&r->xouter, NULL); /* one list: it is added to before both are left to others */
         release_record_locked(r);
     }
-    pthread_mutex_unlock(&registry);
+    wane__mutex_unlock(&registry);
 }

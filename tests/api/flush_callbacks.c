@@ -222,7 +222,7 @@ TEST(work_goes_on_beside_a_flush_in_a_callback) {
 static sem_t warned;
 static void note_warning(int level, const char *line, void *unused) {
     (void)unused;
-    if (level == WANE_LOG_WARNING && strstr(line, "in a callback") != NULL) {
+    if (level == WANE_LOG_WARNING && strstr(line, "running a callback") != NULL) {
         sem_post(&warned);
     }
 }

@@ -33,8 +33,8 @@ TEST(what_is_alive_by_type) {
     CHECK_MSG(said("leak: 2 objects of type \"node\" are alive, 2 of them on cycles, 1 held from outside"), "%s", end.said);
     CHECK_MSG(said("leak: 2 objects of type \"leaf\" are alive, 0 of them on cycles, 1 held from outside"), "%s", end.said);
     CHECK_MSG(said("leak: on cycles: 2 references from slot `left` of type \"node\" to type \"node\""), "%s", end.said);
-    CHECK_MSG(said("immortal: 1 objects of type \"node\", and 0 that"), "%s", end.said);
-    CHECK_MSG(said("immortal: 0 objects of type \"leaf\", and 1 that immortals keep"), "%s", end.said);
+    CHECK_MSG(said("immortal: 1 objects of type \"node\"; immortal objects keep 0 more alive"), "%s", end.said);
+    CHECK_MSG(said("immortal: 0 objects of type \"leaf\"; immortal objects keep 1 more alive"), "%s", end.said);
     CHECK(said("went on"));
 }
 
@@ -66,7 +66,7 @@ static void leak_nothing(void *unused) {
 TEST(immortals_are_no_leaks) {
     test_run_child(leak_nothing, NULL, &end);
     CHECK_MSG(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0 && said("went on") && !said("leak:"), "%s", end.said);
-    CHECK(said("immortal: 1 objects of type \"node\", and 2 that immortals keep"));
+    CHECK(said("immortal: 1 objects of type \"node\"; immortal objects keep 2 more alive"));
 }
 
 static wane_type odd_type = {
@@ -90,7 +90,7 @@ static void leak_uncollectable(void *unused) {
 TEST(what_is_kept_is_named) {
     test_run_child(leak_uncollectable, NULL, &end);
     CHECK_MSG(said("leak: 1 objects of type \"odd\" are alive, 1 of them on cycles, 1 held from outside"), "%s", end.said);
-    CHECK_MSG(said("leak: 1 objects were found unreachable and kept"), "%s", end.said);
+    CHECK_MSG(said("leak: 1 unreachable objects were kept"), "%s", end.said);
     CHECK(!said("\"node\""));
 }
 

@@ -77,7 +77,7 @@ static size_t warnings;
 
 static void note_warning(int level, const char *line, void *unused) {
     (void)level, (void)unused;
-    warnings += strstr(line, "thread could not be made") != NULL;
+    warnings += strstr(line, "thread could not be created") != NULL;
 }
 
 static void defer_much(size_t n) {

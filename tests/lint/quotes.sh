@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The libwane authors
 # SPDX-License-Identifier: MIT
 #
-# quotes.sh ROOT: what README.md and docs/guide.md show is what is compiled and run.
+# quotes.sh ROOT: what README.md, docs/guide.md and the pages of docs/guide/ show is what is compiled and run.
 #
 # Each block of C or C++ there follows a line that names its example. `<!-- docs/examples/x.c -->`: the
 # block stands in that file, line by line. `<!-- docs/examples/x.c, whole -->`: it is the file but for its
@@ -20,7 +20,7 @@ check() {
         my ($bad, $whole, %used) = (0, 0);
         sub complain { print "$_[0]\n"; $bad = 1 }
         sub text { my ($path) = @_; open(my $f, "<", $path) or return undef; local $/; return <$f> }
-        for my $page ("README.md", "docs/guide.md") {
+        for my $page ("README.md", "docs/guide.md", glob("docs/guide/*.md")) {
             my ($name, $is_whole, $block, $line) = ("", 0, undef, 0);
             for (split /^/, text($page) // die "no $page\n") {
                 $line++;
@@ -42,7 +42,7 @@ check() {
                 else {
                     $name = "";
                     $used{$1} = 1 while m{\b(docs/examples/\w+\.\w+)}g;
-                    $used{"docs/$1"} = 1 while m{\((examples/\w+\.\w+)\)}g;
+                    $used{"docs/$1"} = 1 while m{\((?:\.\./)?(examples/\w+\.\w+)\)}g;
                 }
             }
             complain("$page: a block has no end") if defined $block;
@@ -79,7 +79,13 @@ refuse "$whole" '<!-- docs/examples/a.c -->\n```c\none;\n```\n'
 refuse "$whole" '```c\nint two;\n```\n'
 refuse "$whole" '<!-- docs/examples/b.c -->\n```c\nint two;\n```\n'
 refuse 'text\n' ''
+mkdir "$tree/docs/guide"
+printf '<!-- docs/examples/a.c -->\n```c\nint tow;\n```\n' >"$tree/docs/guide/page.md"
+refuse "$whole" ''
+printf '[a](../examples/b.c)\n' >"$tree/docs/guide/page.md"
 touch "$tree/docs/examples/b.c"
+check "$tree" || { echo 'self-test: a link from a page of the guide is not seen'; exit 1; }
+rm "$tree/docs/guide/page.md"
 refuse "$whole" ''
 
 check "$root"
