@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "base/lock.h"
 #include "base/option.h"
 #include "count/wave.h"
 #include "cycle/background.h"
@@ -41,12 +42,12 @@ bool wane__started(void) { return load_relaxed(&xstarted); }
  * Held for a start and for a fork: in a fork that was not prepared for, since there was nothing, there is nothing either. But a
  * handler of the program's may make the first call of all.
  */
-static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex starting = WANE__MUTEX(WANE__RANK_START);
 static bool prepared; /* for the fork: there was something to prepare for */
 static __thread bool forking __attribute__((tls_model("initial-exec")));
 
 static void fork_prepare(void) {
-    pthread_mutex_lock(&starting);
+    wane__mutex_lock(&starting);
     forking = true;
     prepared = wane__started();
     if (!prepared)
@@ -86,6 +87,7 @@ static void parent(void) {
 
 static void child(void) {
     struct wane__record *self = wane__record_self();
+    wane__locks_unordered(true);
     wane__sites_fork_release();
     wane__collector_fork_child();
     wane__grace_fork_child(self != NULL ? self->id : 0);
@@ -108,11 +110,12 @@ static void child(void) {
     wane__death_fork_child(self);
     wane__left_fork_child(self);
     wane__wave_fork_child(self);
+    wane__locks_unordered(false);
 }
 
 static void fork_over(void) {
     forking = false;
-    pthread_mutex_unlock(&starting);
+    wane__mutex_unlock(&starting);
 }
 
 static void fork_parent(void) {
@@ -141,7 +144,7 @@ static void park(void) {
 
 void wane__start(void) {
     if (!forking)
-        pthread_mutex_lock(&starting);
+        wane__mutex_lock(&starting);
     wane__options_read_environment();
     wane__options_check_names();
     wane__mode_init(wane__barrier_init(wane__option(membarrier) != 0));
@@ -153,5 +156,5 @@ void wane__start(void) {
     atexit(park);
     store_release(&xstarted, true);
     if (!forking)
-        pthread_mutex_unlock(&starting);
+        wane__mutex_unlock(&starting);
 }

@@ -14,9 +14,9 @@
 #include "cycle/callbacks.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "life/death.h"
 
 struct callback {
@@ -27,7 +27,7 @@ struct callback {
 };
 
 /* Leaf lock: guards what follows. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_CALLBACKS);
 static struct callback *first; /* by rising numbers */
 static uint64_t last_number;
 static uint64_t running; /* number of the one that is being called; 0: none is */
@@ -38,7 +38,7 @@ int wane__callback_add(void (*fn)(const wane_gc_event *e, void *arg), void *arg)
     struct callback *new = malloc(sizeof *new), **at;
     if (new == NULL)
         return -ENOMEM;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (at = &first; *at != NULL; at = &(*at)->next) {
         if ((*at)->fn == fn && (*at)->arg == arg)
             break;
@@ -49,7 +49,7 @@ int wane__callback_add(void (*fn)(const wane_gc_event *e, void *arg), void *arg)
         *at = new;
         store_relaxed(&xany, true);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (there)
         free(new);
     return there ? -EEXIST : 0;
@@ -70,14 +70,14 @@ static uint64_t remove_locked(void (*fn)(const wane_gc_event *e, void *arg), voi
 
 int wane__callback_remove(const struct wane__record *self, void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
     struct callback *gone;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     uint64_t number = remove_locked(fn, arg, &gone);
     while (number != 0 && running == number && runner != self->id) {
-        pthread_mutex_unlock(&lock);
+        wane__mutex_unlock(&lock);
         wane__pause_briefly();
-        pthread_mutex_lock(&lock);
+        wane__mutex_lock(&lock);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     free(gone);
     return number != 0 ? 0 : -ENOENT;
 }
@@ -96,7 +96,7 @@ static void make_call(void *call) {
 
 /* The next one after number `*at` and up to `most` runs from here on, on r's thread. False: there is none. */
 static bool begin_next(const struct wane__record *r, uint64_t *at, uint64_t most, struct call *ret) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     const struct callback *c = first;
     while (c != NULL && c->number <= *at)
         c = c->next;
@@ -107,21 +107,21 @@ static bool begin_next(const struct wane__record *r, uint64_t *at, uint64_t most
         *at = running = c->number;
         runner = r->id;
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return found;
 }
 
 static uint64_t greatest_number(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     uint64_t number = last_number;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return number;
 }
 
 static void ended(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     running = 0;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 void wane__tell_event(struct wane__record *r, const wane_gc_event *e) {
@@ -136,12 +136,12 @@ void wane__tell_event(struct wane__record *r, const wane_gc_event *e) {
     }
 }
 
-void wane__callbacks_fork_prepare(void) { pthread_mutex_lock(&lock); }
-void wane__callbacks_fork_parent(void) { pthread_mutex_unlock(&lock); }
+void wane__callbacks_fork_prepare(void) { wane__mutex_lock(&lock); }
+void wane__callbacks_fork_parent(void) { wane__mutex_unlock(&lock); }
 
 /* A call that a vanished thread was in has no end. */
 void wane__callbacks_fork_child(const struct wane__record *self) {
     if (self == NULL || runner != self->id)
         running = 0;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }

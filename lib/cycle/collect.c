@@ -9,10 +9,10 @@
  */
 #include "cycle/collect.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/lock.h"
 #include "cycle/debug.h"
 #include "cycle/kept.h"
 #include "cycle/phases.h"
@@ -95,14 +95,14 @@ static const struct {
 static struct wane__collection current = {.stage = WANE__STAGE_OVER};
 
 /* Held while objects are between the two halves of a revocation, or CLOSED: a fork waits for that. */
-static pthread_mutex_t arming = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex arming = WANE__MUTEX(WANE__RANK_ARMING);
 
 static uint32_t xarming_wanted; /* by a fork */
 
-void wane__arming_lock(void) { pthread_mutex_lock(&arming); }
+void wane__arming_lock(void) { wane__mutex_lock(&arming); }
 
 void wane__arming_unlock(void) {
-    pthread_mutex_unlock(&arming);
+    wane__mutex_unlock(&arming);
     wane__give_way(&xarming_wanted);
 }
 
@@ -288,14 +288,14 @@ void wane__collection_leave_roots(void) {
 
 void wane__collect_fork_prepare(void) {
     add_relaxed(&xarming_wanted, 1u);
-    pthread_mutex_lock(&arming);
+    wane__mutex_lock(&arming);
     sub_relaxed(&xarming_wanted, 1u);
     wane__table_fork_prepare();
 }
 
 void wane__collect_fork_parent(void) {
     wane__table_fork_release();
-    pthread_mutex_unlock(&arming);
+    wane__mutex_unlock(&arming);
 }
 
 static bool is_pinned(struct wane__header *h) { return wane__word_has(load_relaxed(&h->shared), WANE__PINNED); }
@@ -333,7 +333,7 @@ static void resume(struct wane__collection *c) {
 /* What was decided stays open: whoever collects next in the child finishes it. The rest is undone. */
 void wane__collect_fork_child(const struct wane__record *self) {
     wane__table_fork_release();
-    pthread_mutex_unlock(&arming);
+    wane__mutex_unlock(&arming);
     struct wane__collection *c = &current;
     bool idle = c->stage == WANE__STAGE_OVER && c->r == NULL;
     if (self != NULL && c->r == self)

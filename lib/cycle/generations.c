@@ -13,9 +13,9 @@
 #include "cycle/generations.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/option.h"
 #include "cycle/callbacks.h"
 #include "cycle/collect.h"
@@ -49,7 +49,7 @@ static bool base_falls;                  /* the deaths that the oldest generatio
 /* A collection was begun, and nobody is at it. */
 static bool xopen;
 
-static pthread_mutex_t policy_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex policy_lock = WANE__MUTEX(WANE__RANK_POLICY);
 static struct wane__policy policy;
 static int64_t xnet_then; /* of the policy, for who asks without the lock */
 static unsigned xcount[3];
@@ -134,10 +134,10 @@ static void account(const struct wane__findings *f) {
     wane__tally(stats->candidates, f->candidates);
     wane__tally(stats->suspects, f->suspects);
     wane__tally(stats->aborted, f->aborted ? 1 : 0);
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     enum wane__over over = wane__policy_over(&policy, &s, f, slices_cpu, slices_took);
     publish_locked();
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     bytes_freed += f->freed;
     bool judged = !scope.bounded || scope.cause != WANE__BY_AGE;
     if (over == WANE__OVER_ENDED && scope.generation == WANE__OLDEST && judged) {
@@ -175,9 +175,9 @@ static void begin(struct wane__record *r, const struct wane__scope *what) {
         if (what->cause != WANE__BY_REQUEST)
             wane__tally(xstats[what->generation].collections, 1);
     }
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     wane__policy_began(&policy, &s, what);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     wane__collection_begin(what);
 }
 
@@ -237,11 +237,11 @@ static void lower_base(const struct wane__record *r) {
 /* Births are held back for the sake of the thread that asks this again and again. */
 static bool next_due(struct wane__scope *ret) {
     struct wane__situation s = situation();
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     bool due = wane__policy_due(&policy, &s, ret);
     publish_locked();
     store_relaxed(&wane__xtracked_limit, wane__policy_limit(&policy, &s));
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     return due;
 }
 
@@ -289,9 +289,9 @@ static void slice(struct wane__record *r, uint64_t deadline, struct wane__findin
 
 static bool next_of_step(enum wane__eagerness eagerness, struct wane__scope *ret) {
     struct wane__situation s = situation();
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     bool found = wane__policy_step(&policy, &s, eagerness, ret);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     return found;
 }
 
@@ -366,9 +366,9 @@ static int64_t delay(bool idle) {
     if (load_relaxed(&xopen))
         return OPEN_DELAY_NS;
     struct wane__situation s = situation();
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     int64_t ns = wane__policy_wait(&policy, &s, idle);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     return ns;
 }
 
@@ -377,9 +377,9 @@ int64_t wane__idle_delay(void) { return delay(true); }
 
 bool wane__idle_now(void) {
     struct wane__situation s = situation();
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     bool now = wane__policy_idle_now(&policy, &s);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     return now;
 }
 
@@ -387,9 +387,9 @@ bool wane__growth_calls(void) {
     if (!wane__growth_due())
         return false;
     struct wane__situation s = situation();
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     bool calls = wane__policy_grown(&policy, &s);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     return calls;
 }
 
@@ -400,16 +400,16 @@ int64_t wane__step_delay(bool *ret_waits) {
     if (load_relaxed(&xopen))
         return 0;
     struct wane__situation s = situation();
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     int64_t ns = wane__policy_step_wait(&policy, &s);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     return ns;
 }
 
 void wane__generations_reset(void) {
-    pthread_mutex_lock(&policy_lock);
+    wane__mutex_lock(&policy_lock);
     wane__policy_reset(&policy);
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
 }
 
 void wane__generations_count(unsigned ret[3]) {
@@ -467,11 +467,11 @@ void wane__automatic_resume(void) {
     look_again();
 }
 
-void wane__generations_fork_prepare(void) { pthread_mutex_lock(&policy_lock); }
-void wane__generations_fork_parent(void) { pthread_mutex_unlock(&policy_lock); }
+void wane__generations_fork_prepare(void) { wane__mutex_lock(&policy_lock); }
+void wane__generations_fork_parent(void) { wane__mutex_unlock(&policy_lock); }
 
 void wane__generations_fork_child(const struct wane__record *self) {
-    pthread_mutex_unlock(&policy_lock);
+    wane__mutex_unlock(&policy_lock);
     store_relaxed(&xclaim_wanted, 0u);
     if (self == NULL || xclaim != self->id) {
         store_relaxed(&xclaim, 0u);

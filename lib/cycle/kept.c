@@ -10,14 +10,14 @@
  */
 #include "cycle/kept.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "thread/mode.h"
 
 /* Leaf lock: guards the list, kept[first] .. kept[end - 1]. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_KEPT);
 static void **kept;
 static size_t first, end, room;
 static size_t reserved; /* of the room, for what is about to be added */
@@ -42,41 +42,41 @@ static bool grow_locked(size_t n) {
 }
 
 bool wane__kept_reserve(size_t n) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     if (room - end < n)
         close_up_locked();
     bool done = room - end >= n || grow_locked(n);
     reserved = done ? n : 0;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return done;
 }
 
 void wane__kept_done(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     reserved = 0;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 void wane__kept_add(struct wane__record *r, struct wane__header *h) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     wane__mark(&r->head);
     bool alive = wane__upgrade_marked(h) == WANE__UPGRADED;
     wane__unmark(&r->head);
     if (alive)
         kept[end++] = wane__payload_of(h);
     reserved--;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 size_t wane__kept_count(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     size_t n = end - first;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return n;
 }
 
 size_t wane__kept_take(void **ret, size_t max) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     size_t n = end - first < max ? end - first : max;
     if (n > 0)
         memcpy(ret, kept + first, n * sizeof *ret);
@@ -86,9 +86,9 @@ size_t wane__kept_take(void **ret, size_t max) {
         kept = NULL;
         first = end = room = 0;
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return n;
 }
 
-void wane__kept_fork_prepare(void) { pthread_mutex_lock(&lock); }
-void wane__kept_fork_release(void) { pthread_mutex_unlock(&lock); }
+void wane__kept_fork_prepare(void) { wane__mutex_lock(&lock); }
+void wane__kept_fork_release(void) { wane__mutex_unlock(&lock); }

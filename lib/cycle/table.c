@@ -2,10 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cycle/table.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "os/map.h"
 #include "thread/wake.h"
 
@@ -13,22 +13,22 @@
  * Held while a list moves or a piece of the table goes: the child of a fork needs the suspects. For a short while each time: no list
  * is copied once it is large, and what is large goes in pieces. Leaf.
  */
-static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex moving = WANE__MUTEX(WANE__RANK_TABLE);
 static uint32_t xwanted; /* by a fork */
 
 void wane__table_fork_prepare(void) {
     add_relaxed(&xwanted, 1u);
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     sub_relaxed(&xwanted, 1u);
 }
 
-void wane__table_fork_release(void) { pthread_mutex_unlock(&moving); }
+void wane__table_fork_release(void) { wane__mutex_unlock(&moving); }
 
 /* Between two pieces: who is awake would take the lock again before the fork does. */
 static void let_fork_in(void) {
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
     wane__give_way(&xwanted);
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
 }
 
 /* Lists of so many bytes have mappings of their own, which grow without a copy and shrink by pieces. */
@@ -50,13 +50,13 @@ static void *resize(void *items, size_t from, size_t to) {
 
 bool wane__vector_grow_slow(void **items, size_t *room, size_t size) {
     size_t more = *room < 512 ? 1024 : *room * 2;
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     void *bigger = resize(*items, *room * size, more * size);
     if (bigger != NULL) {
         *items = bigger;
         *room = more;
     }
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
     return bigger != NULL;
 }
 
@@ -75,9 +75,9 @@ static void free_list(void **items, size_t *room, size_t size) {
 }
 
 void wane__vector_free(void **items, size_t *room, size_t size) {
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     free_list(items, room, size);
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
 }
 
 /* No fork comes between a segment and its place in the list. The first is made as it grows. */
@@ -85,11 +85,11 @@ static bool add_segment(struct wane__edges *edges) {
     size_t n = edges->segments_n;
     if (!wane__vector_grow((void **)&edges->segments, &edges->segments_room, n, sizeof *edges->segments))
         return false;
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     uint32_t *segment = n > 0 ? malloc(WANE__SEGMENT * sizeof *segment) : NULL;
     if (n == 0 || segment != NULL)
         edges->segments[edges->segments_n++] = segment;
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
     return n == 0 || segment != NULL;
 }
 
@@ -108,13 +108,13 @@ bool wane__edges_segment_slow(struct wane__edges *edges, const struct wane__susp
 
 /* The child of a fork frees both: it must not find one list in two places, or half of one. */
 void wane__table_begin_tracing(struct wane__table *t) {
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     struct wane__edges recorded = t->edges;
     t->edges = t->old_edges;
     wane__pause();
     t->edges.n = t->edges.end = 0;
     t->old_edges = recorded;
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
 }
 
 uint32_t *wane__table_side_slow(struct wane__table *t, struct wane__page *page) {
@@ -145,7 +145,7 @@ static void free_edges(struct wane__edges *edges) {
 
 /* The child of a fork in between frees the rest. All suspects are GONE, or it undoes the collection. */
 void wane__table_free(struct wane__table *t) {
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     while (t->pages_n > 0) {
         struct wane__page *page = t->pages[--t->pages_n];
         free(swap_acq_rel(&page->side, NULL)); /* [order:side]; NULL: the page was given back meanwhile */
@@ -159,5 +159,5 @@ void wane__table_free(struct wane__table *t) {
     free_edges(&t->edges);
     free_edges(&t->old_edges);
     memset(t, 0, sizeof *t);
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
 }

@@ -22,9 +22,9 @@
 #include "heap/arena.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "base/check.h"
+#include "base/lock.h"
 #include "heap/notes.h"
 #include "heap/origin.h"
 #include "heap/orphan.h"
@@ -35,7 +35,7 @@ enum { ARENAS_MAX = 1 << 16, WORDS = WANE__ARENA_PAGES / 64 };
 /* Of memory that goes back to the system in one call, about: 2 MiB take a tenth of a millisecond. */
 enum { PART_PAGES = 32 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: below the orphan lock */
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_MAP);
 
 static struct wane__arena *xarenas[ARENAS_MAX]; /* written under lock; walked without */
 static uint32_t xarena_count;                   /* written under lock */
@@ -169,7 +169,7 @@ static bool grow(void) {
         set_bit(arena->free, i);
     arena->free_count = WANE__ARENA_PAGES - WANE__ARENA_FIRST;
     wane__origin_set(arena);
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     unsigned n = load_relaxed(&xarena_count);
     bool fits = n < ARENAS_MAX;
     if (fits) {
@@ -178,7 +178,7 @@ static bool grow(void) {
         xarenas[n] = arena;
         store_release(&xarena_count, n + 1); /* [order:arena] */
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (!fits) {
         wane__origin_clear(arena);
         wane__map_release(arena, WANE__ARENA_SIZE);
@@ -193,9 +193,9 @@ struct wane__page *wane__arena_take(unsigned run) {
     struct wane__page *page;
     wane__orphan_note_pressure(load_relaxed(&xused_pages));
     do {
-        pthread_mutex_lock(&lock);
+        wane__mutex_lock(&lock);
         page = find_locked(run);
-        pthread_mutex_unlock(&lock);
+        wane__mutex_unlock(&lock);
     } while (page == NULL && grow());
     if (page == NULL)
         return NULL;
@@ -240,23 +240,23 @@ void wane__arena_publish(struct wane__page *page, uint8_t state) {
     if (page->run != 0)
         return;
     struct wane__arena *arena = wane__arena_of(page);
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     arena->next = load_relaxed(&xmappings);
     if (arena->next != NULL)
         arena->next->prev = arena;
     store_release(&xmappings, arena); /* [order:arena] */
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 static void unmap(struct wane__arena *arena) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     if (arena->prev != NULL)
         arena->prev->next = arena->next;
     else
         store_relaxed(&xmappings, arena->next);
     if (arena->next != NULL)
         arena->next->prev = arena->prev;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     size_t size = arena->mapped;
     wane__lsan_root_remove(arena, size);
     wane__origin_clear(arena);
@@ -296,16 +296,16 @@ void wane__arena_give(struct wane__page *page, uint64_t now_ns, bool keep) {
     memset(wane__page_memory(page), 0, WANE__BLOCK_FIRST + load_relaxed(&page->xtouched) * page->xblock_size);
     page->since = now_ns;
     store_release(&page->xstate, (uint8_t)WANE__PAGE_FREE); /* [order:page-state] */
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     store_relaxed(&xused_pages, xused_pages - 1);
     free_locked(arena, i, true);
     lower_hints_locked(arena, i, i + 1);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 /* Takes warm pages that are old enough away from everybody; they join those that are going. */
 static void claim_old(struct wane__arena *arena, uint64_t now_ns, uint64_t delay_ns) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (unsigned w = 0; w < WORDS; w++) {
         for (uint64_t left = arena->warm[w]; left != 0; left &= left - 1) {
             unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
@@ -315,7 +315,7 @@ static void claim_old(struct wane__arena *arena, uint64_t now_ns, uint64_t delay
             }
         }
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 void wane__arena_claim_warm(uint64_t now_ns, uint64_t delay_ns) {
@@ -335,7 +335,7 @@ static void discard(struct wane__arena *arena, unsigned begin, unsigned end) {
         arena->pages[i].since = UINT64_MAX;
         store_release(&arena->pages[i].xstate, (uint8_t)WANE__PAGE_FREE); /* [order:page-state] */
     }
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     store_relaxed(&xused_pages, xused_pages - (end - begin));
     for (unsigned i = begin; i < end; i++) {
         clear_bit(arena->going, i);
@@ -344,7 +344,7 @@ static void discard(struct wane__arena *arena, unsigned begin, unsigned end) {
     if (gone)
         sub_relaxed(&xbytes, size);
     lower_hints_locked(arena, begin, end);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }
 
 /* All of a run at once: the child of a fork would take the rest for pages that are zero. */
@@ -384,22 +384,22 @@ static void unlink_locked(const struct wane__arena *arena) {
 
 /* Whether it is empty, and since when. */
 static bool note_empty(struct wane__arena *arena, uint64_t now_ns) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool empty = is_empty_locked(arena);
     if (empty && (arena->empty_since == 0 || arena->empty_since > now_ns))
         arena->empty_since = now_ns;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return empty;
 }
 
 /* True: the arena is empty long enough, and nobody's any more. */
 static bool take_empty(struct wane__arena *arena, uint64_t now_ns, uint64_t delay_ns) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool empty = is_empty_locked(arena) && now_ns - arena->empty_since >= delay_ns &&
                  load_acquire(&arena->xnoted) == 0; /* [order:noted] */
     if (empty)
         unlink_locked(arena);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return empty;
 }
 
@@ -471,9 +471,9 @@ void wane__heap_walk_pages(bool (*each)(struct wane__page *page, void *arg), voi
     wane__heap_walk_pages_from(NULL, each, arg);
 }
 
-void wane__arena_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__arena_fork_prepare(void) { wane__mutex_lock(&lock); }
 
-void wane__arena_fork_parent(void) { pthread_mutex_unlock(&lock); }
+void wane__arena_fork_parent(void) { wane__mutex_unlock(&lock); }
 
 /*
  * A page whose state is free although its bit is not was taken and never set up, or was about to be discarded. Returns
@@ -509,5 +509,5 @@ void wane__arena_fork_child(void) {
         bytes += MAP_HEAD_BYTES + arena->pages[WANE__ARENA_FIRST].held;
     store_relaxed(&xbytes, bytes);
     first_free = first_warm = 0;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }

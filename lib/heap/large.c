@@ -10,9 +10,9 @@
 #include "heap/large.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "base/check.h"
+#include "base/lock.h"
 #include "heap/arena.h"
 #include "heap/remote.h"
 #include "heap/tend.h"
@@ -30,7 +30,7 @@ enum { STEPS_EXACT = 16, STEPS = STEPS_EXACT + 8 * 28 };
 /* How many lists further a longer run may be, if it has no memory: up to twice as long, or eight pages longer. */
 enum { FURTHER = 8 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: leaf, but for fork: beside the orphan lock */
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_LARGE);
 
 static struct wane__page_list dead[STEPS][2][2]; /* guarded by lock: [length][tracked][with memory] */
 static size_t warm_bytes;                        /* guarded by lock: of dead runs with memory */
@@ -89,14 +89,14 @@ static void discard(struct wane__page *page) {
 }
 
 static void put(struct wane__page *page) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     if (is_warm(page) && warm_bytes + page->held > WARM_MAX + wane__heap_bytes() / 8) {
-        pthread_mutex_unlock(&lock);
+        wane__mutex_unlock(&lock);
         discard(page);
-        pthread_mutex_lock(&lock);
+        wane__mutex_lock(&lock);
     }
     bool tell = list_locked(page);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (tell)
         wane__tend_call();
 }
@@ -130,11 +130,11 @@ static struct wane__page *adopt(unsigned step, bool tracked) {
     wane__large_settle();
     if (load_relaxed(&xcount) == 0)
         return NULL;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     struct wane__page *page = find_locked(step, tracked);
     if (page != NULL)
         unlist_locked(page);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return page;
 }
 
@@ -202,7 +202,7 @@ bool wane__large_take_idle(struct wane__page **list, int *budget, uint64_t now_n
     struct wane__page_list *lists = &dead[0][0][0];
     if (load_relaxed(&xcount) == 0)
         return true;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (unsigned i = 0; i < sizeof dead / sizeof *lists && *budget > 0; i++) {
         struct wane__page *page;
         while (*budget > 0 && (page = idle_locked(&lists[i], now_ns, delay_ns, all)) != NULL) {
@@ -212,20 +212,20 @@ bool wane__large_take_idle(struct wane__page **list, int *budget, uint64_t now_n
             *budget -= WANE__TEND_PAGE;
         }
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return *budget > 0;
 }
 
 bool wane__large_any_dead(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool any = watched = xcount != 0;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return any;
 }
 
-void wane__large_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__large_fork_prepare(void) { wane__mutex_lock(&lock); }
 
-void wane__large_fork_release(void) { pthread_mutex_unlock(&lock); }
+void wane__large_fork_release(void) { wane__mutex_unlock(&lock); }
 
 void wane__large_fork_child(void) {
     store_relaxed(&xfreed.xtop, (struct wane__link *)NULL); /* each is found by its place */

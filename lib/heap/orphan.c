@@ -13,9 +13,9 @@
 #include "heap/orphan.h"
 
 #include <limits.h>
-#include <pthread.h>
 
 #include "base/check.h"
+#include "base/lock.h"
 #include "heap/arena.h"
 #include "heap/remote.h"
 #include "heap/tend.h"
@@ -29,7 +29,7 @@ enum { AT_ONCE = 64 };
 
 struct wane__heap wane__orphans = {.xdead = 1};
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the map lock, never held with it but by fork */
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_ORPHANS);
 
 static struct wane__page_list partial[WANE__BINS]; /* guarded by lock */
 static struct wane__page_list empty[WANE__BINS];   /* guarded by lock; the newest first, as far as their times tell */
@@ -110,10 +110,10 @@ void wane__orphan_put(struct wane__page **pages, unsigned n) {
     bool tell = false;
     if (n == 0)
         return;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (unsigned i = 0; i < n; i++)
         tell |= put_locked(pages[i]);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (tell)
         wane__tend_call();
 }
@@ -121,23 +121,23 @@ void wane__orphan_put(struct wane__page **pages, unsigned n) {
 static void put_empty_and_unlock(struct wane__page *page, bool old) {
     store_release(&page->xheap, wane__heap_key(&wane__orphans)); /* [order:page-heap] */
     bool tell = list_empty_locked(page, old);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (tell)
         wane__tend_call();
 }
 
 void wane__orphan_put_empty(struct wane__page *page) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     put_empty_and_unlock(page, false);
 }
 
 void wane__orphan_put_old(struct wane__page *page) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     put_empty_and_unlock(page, true);
 }
 
 bool wane__orphan_try_put_empty(struct wane__page *page) {
-    if (pthread_mutex_trylock(&lock) != 0)
+    if (!wane__mutex_trylock(&lock))
         return false;
     put_empty_and_unlock(page, false);
     return true;
@@ -145,14 +145,14 @@ bool wane__orphan_try_put_empty(struct wane__page *page) {
 
 struct wane__page *wane__orphan_put_taken(struct wane__page *list, bool token, bool old) {
     bool tell = false;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (unsigned n = 0; list != NULL && n < AT_ONCE; n++) {
         struct wane__page *page = list;
         list = page->next;
         uint32_t remote = token ? wane__remote_settle(page) : wane__remote_count(load_relaxed(&page->xremote));
         tell |= list_locked(page, remote, old);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (tell)
         wane__tend_call();
     return list;
@@ -206,9 +206,9 @@ static void after_drain(struct wane__link *left, bool tell) {
 void wane__orphan_drain(struct wane__link **tokens, int *budget) {
     for (; *tokens != NULL && *budget > 0; *budget -= AT_ONCE * WANE__TEND_PAGE) {
         struct wane__link *left = NULL;
-        pthread_mutex_lock(&lock);
+        wane__mutex_lock(&lock);
         (void)drain_locked(tokens, AT_ONCE, &left); /* the caller goes on to look for empty pages */
-        pthread_mutex_unlock(&lock);
+        wane__mutex_unlock(&lock);
         after_drain(left, false);
     }
 }
@@ -229,10 +229,10 @@ struct wane__page *wane__orphan_adopt(struct wane__heap *heap, unsigned bin) {
     if (!news && load_relaxed(&xcount[bin]) == 0)
         return NULL;
     struct wane__link *left = NULL;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool tell = news && drain_all_locked(&left);
     struct wane__page *page = adopt_locked(bin, wane__heap_key(heap));
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     after_drain(left, tell);
     return page;
 }
@@ -255,10 +255,10 @@ static struct wane__header *alloc_locked(unsigned bin) {
 
 struct wane__header *wane__orphan_alloc(unsigned bin) {
     struct wane__link *left = NULL;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool tell = drain_all_locked(&left);
     struct wane__header *h = alloc_locked(bin);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     after_drain(left, tell);
     if (h != NULL)
         return h;
@@ -299,7 +299,7 @@ static struct wane__page *idle_locked(unsigned bin, uint64_t now_ns, uint64_t de
 /* Up to AT_ONCE. Returns how many. */
 static unsigned take_some(struct wane__page **list, uint64_t now_ns, uint64_t delay_ns, bool all) {
     unsigned n = 0;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (unsigned bin = 0; bin < WANE__BINS; bin++) {
         struct wane__page *page;
         while (n < AT_ONCE && (page = idle_locked(bin, now_ns, delay_ns, all)) != NULL) {
@@ -309,7 +309,7 @@ static unsigned take_some(struct wane__page **list, uint64_t now_ns, uint64_t de
             n++;
         }
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return n;
 }
 
@@ -324,19 +324,19 @@ bool wane__orphan_take_idle(struct wane__page **list, int *budget, uint64_t now_
 }
 
 bool wane__orphan_has_empty(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     watched = xempty_pages != 0;
     bool any = watched;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return any;
 }
 
-void wane__orphan_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__orphan_fork_prepare(void) { wane__mutex_lock(&lock); }
 
-void wane__orphan_fork_parent(void) { pthread_mutex_unlock(&lock); }
+void wane__orphan_fork_parent(void) { wane__mutex_unlock(&lock); }
 
 void wane__orphan_fork_child(void) {
     watched = false; /* nobody comes before the next one tells */
     store_relaxed(&xpressure, 0u);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }

@@ -10,9 +10,8 @@
  */
 #include "heap/quarantine.h"
 
-#include <pthread.h>
-
 #include "base/check.h"
+#include "base/lock.h"
 #include "base/option.h"
 #include "os/map.h"
 
@@ -26,7 +25,7 @@ enum { BLOCKS = 1 << 16 };
 /* Blocks freed by one call of drain, in one bracket. */
 enum { SOME = 64 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* leaf */
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_QUARANTINE);
 
 static struct wane__header **ring; /* immutable after start; NULL: no quarantine */
 static size_t first, count;        /* guarded by lock */
@@ -83,7 +82,7 @@ static _Noreturn void tell(const struct wane__header *h, const unsigned char *at
 /* Adds h, if it is one. Returns the oldest block if there are more bytes than `most`, or no room for one more; else NULL. */
 static struct wane__header *turn(struct wane__header *h, size_t most) {
     struct wane__header *oldest = NULL;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     if (h != NULL) {
         ring[(first + count++) % BLOCKS] = h;
         store_relaxed(&xbytes, xbytes + wane__heap_block_size(h));
@@ -94,7 +93,7 @@ static struct wane__header *turn(struct wane__header *h, size_t most) {
         count--;
         store_relaxed(&xbytes, xbytes - wane__heap_block_size(oldest));
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return oldest;
 }
 
@@ -129,16 +128,16 @@ bool wane__quarantine_drain(struct wane__heap *heap, size_t most) {
 void wane__quarantine_check(void) {
     const struct wane__header *h = NULL;
     const unsigned char *at = NULL;
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     for (size_t i = 0; i < count && at == NULL; i++) {
         h = ring[(first + i) % BLOCKS];
         at = find_changed(h);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (at != NULL)
         tell(h, at); /* not under the lock: the log is the program's */
 }
 
-void wane__quarantine_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__quarantine_fork_prepare(void) { wane__mutex_lock(&lock); }
 
-void wane__quarantine_fork_release(void) { pthread_mutex_unlock(&lock); }
+void wane__quarantine_fork_release(void) { wane__mutex_unlock(&lock); }

@@ -5,9 +5,8 @@
  */
 #include "heap/silent.h"
 
-#include <pthread.h>
-
 #include "base/check.h"
+#include "base/lock.h"
 #include "heap/arena.h"
 #include "heap/orphan.h"
 #include "heap/remote.h"
@@ -27,7 +26,7 @@ enum { LOOK_HEAPS = 512 };
 
 const struct wane__bracket_looks *wane__heap_looks;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rank: above the orphan lock; with a claim it is only tried */
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_SILENT);
 
 static struct wane__heap *holding; /* guarded by lock: heaps from which pages were taken and not put elsewhere */
 
@@ -146,7 +145,7 @@ static bool may_take(const struct wane__tend *t, struct wane__heap *heap) {
 }
 
 bool wane__silent_tend(struct wane__tend *t) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     while (t->heap != NULL && t->budget > 0) {
         bool more = false;
         if (may_take(t, t->heap))
@@ -158,7 +157,7 @@ bool wane__silent_tend(struct wane__tend *t) {
     }
     if (holding != NULL && t->waiter(t->arg))
         (void)put(NULL, true);
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     return t->heap == NULL;
 }
 
@@ -187,7 +186,7 @@ static void take_idle(void) {
 
 bool wane__silent_relieve(void) {
     const struct wane__bracket_looks *looks = load_acquire(&wane__heap_looks);
-    if (add_relaxed(&xfresh, (size_t)1) < load_relaxed(&xinterval) || looks == NULL || pthread_mutex_trylock(&lock) != 0)
+    if (add_relaxed(&xfresh, (size_t)1) < load_relaxed(&xinterval) || looks == NULL || !wane__mutex_trylock(&lock))
         return false;
     bool any = false;
     take_idle();
@@ -196,28 +195,28 @@ bool wane__silent_relieve(void) {
         any = put(looks->clear, false);
     }
     bool left = holding != NULL;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (left)
         wane__tend_call();
     return any;
 }
 
 bool wane__silent_news(void) {
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     bool news = holding != NULL || load_seq_cst(&wane__orphans.xnotify.xtop) != NULL; /* [order:watch] */
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     for (struct wane__heap *heap = wane__heap_first(); !news && heap != NULL; heap = wane__heap_next(heap))
         news = has_news(heap);
     return news;
 }
 
-void wane__silent_fork_prepare(void) { pthread_mutex_lock(&lock); }
+void wane__silent_fork_prepare(void) { wane__mutex_lock(&lock); }
 
-void wane__silent_fork_parent(void) { pthread_mutex_unlock(&lock); }
+void wane__silent_fork_parent(void) { wane__mutex_unlock(&lock); }
 
 void wane__silent_fork_child(void) {
     for (struct wane__heap *heap = holding; heap != NULL; heap = heap->next_holding)
         heap->taken[false] = heap->taken[true] = NULL; /* each is found by its place */
     holding = NULL;
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
 }

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "base/lock.h"
 #include "count/defer.h"
 #include "life/type.h"
 #include "thread/wake.h"
@@ -100,6 +101,7 @@ void wane__call_left(struct wane__record *r);
 
 /* Calls a function of the user's. Follow with wane__reap(r, true): it destroys what died inside. */
 static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), void *arg) {
+    WANE__CHECK_FULL(wane__locks_held() == 0);
     /* What the callback releases must not look through what died outside: a call takes a step, however long the list. */
     store_relaxed(&r->xouter, load_relaxed(&r->xdead));
     compiler_barrier(); /* a child of fork() finds the list in one of them, or in both */

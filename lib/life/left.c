@@ -9,13 +9,12 @@
  */
 #include "life/left.h"
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "count/wave.h"
 #include "thread/wake.h"
 
 /* Held while objects move from what was left to the list of whom destroys them, or back. */
-static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex moving = WANE__MUTEX(WANE__RANK_LEFT);
 
 #define PORTION 64
 
@@ -51,14 +50,14 @@ static uint64_t weigh(struct wane__header *list, uint64_t *ret_n) {
 /* Others wait for a portion at most: a list may be as long as an object has slots. */
 static void leave_list(struct wane__header **list, struct wane__record *to, unsigned parity) {
     while (load_relaxed(list) != NULL) {
-        pthread_mutex_lock(&moving);
+        wane__mutex_lock(&moving);
         struct wane__header *h = load_relaxed(list);
         for (unsigned n = 0; h != NULL && n < PORTION; n++) {
             struct wane__header *next = wane__dead_next(h);
             push(to, parity, h);
             store_relaxed(list, h = next);
         }
-        pthread_mutex_unlock(&moving);
+        wane__mutex_unlock(&moving);
     }
 }
 
@@ -85,7 +84,7 @@ void wane__unpinned(struct wane__record *r, struct wane__header *h, uint64_t w) 
 static size_t take(struct wane__record *r, struct wane__record *from, unsigned parity) {
     struct wane__left *left = &from->left[parity];
     uint64_t n = 0, bytes = 0;
-    pthread_mutex_lock(&moving);
+    wane__mutex_lock(&moving);
     struct wane__header *h = load_relaxed(&left->taken);
     if (h == NULL)
         h = wane__dead_take(&left->stack);
@@ -98,7 +97,7 @@ static size_t take(struct wane__record *r, struct wane__record *from, unsigned p
     store_release(&left->taken, h); /* [order:wave] */
     sub_relaxed(&from->xleft_n, n);
     sub_relaxed(&from->xleft_bytes, bytes);
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
     return n;
 }
 
@@ -140,9 +139,9 @@ uint64_t wane__dead_bytes(void) {
     return n;
 }
 
-void wane__left_fork_prepare(void) { pthread_mutex_lock(&moving); }
+void wane__left_fork_prepare(void) { wane__mutex_lock(&moving); }
 
-void wane__left_fork_parent(void) { pthread_mutex_unlock(&moving); }
+void wane__left_fork_parent(void) { wane__mutex_unlock(&moving); }
 
 /* Somebody may have been between the count and the push. */
 static void count_again(struct wane__record *r) {
@@ -158,7 +157,7 @@ static void count_again(struct wane__record *r) {
 
 void wane__left_fork_child(const struct wane__record *self) {
     unsigned parity = wane__wave_oldest() & 1;
-    pthread_mutex_unlock(&moving);
+    wane__mutex_unlock(&moving);
     WANE__EACH_RECORD(gone) {
         count_again(gone);
         if (gone == self)

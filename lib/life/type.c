@@ -9,15 +9,15 @@
 #include "life/type.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <wane/object.h>
 
+#include "base/lock.h"
 #include "thread/wake.h"
 
 wane_type *wane__types[WANE__TYPES];
 
 /* Leaf lock: registration, forgetting. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_TYPES);
 static uint32_t ids_used; /* ids below and including it were given out at least once */
 
 const char wane__this_copy = 'w'; /* a constant that is not 0 shares its place with nothing */
@@ -97,7 +97,7 @@ static _Noreturn void is_foreign(const wane_type *t) {
 
 uint32_t wane__type_register(wane_type *t) {
     size_t slots = count_slots(t); /* before the lock, under which nothing is logged */
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     uint32_t id = (uint32_t)load_relaxed(&t->wane__private[WANE__TYPE_ID]);
     bool strange = id != 0 && !wane__type_is_ours(t);
     if (id == 0 && (id = free_id_locked()) != 0) {
@@ -106,7 +106,7 @@ uint32_t wane__type_register(wane_type *t) {
         store_relaxed(&t->wane__private[WANE__TYPE_ID], (uintptr_t)id);
         store_release(&t->wane__private[WANE__TYPE_COPY], (uintptr_t)&wane__this_copy); /* [order:type] */
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     if (strange)
         is_foreign(t);
     if (id != 0 && wane__type_has(t, WANE__TRAIT_TRACKED))
@@ -172,7 +172,7 @@ int wane_type_forget(wane_type *t) {
     if (copy == 0)
         return 0;
     wane__collector_lock();
-    pthread_mutex_lock(&lock);
+    wane__mutex_lock(&lock);
     struct search s = {.id = (uint32_t)t->wane__private[WANE__TYPE_ID]};
     if (s.id != 0)
         wane__heap_walk_pages(page_has_type, &s);
@@ -181,10 +181,10 @@ int wane_type_forget(wane_type *t) {
         store_relaxed(&t->wane__private[WANE__TYPE_ID], (uintptr_t)0);
         store_release(&wane__types[s.id], (wane_type *)NULL);
     }
-    pthread_mutex_unlock(&lock);
+    wane__mutex_unlock(&lock);
     wane__collector_unlock();
     return s.found ? -EBUSY : 0;
 }
 
-void wane__type_fork_prepare(void) { pthread_mutex_lock(&lock); }
-void wane__type_fork_release(void) { pthread_mutex_unlock(&lock); }
+void wane__type_fork_prepare(void) { wane__mutex_lock(&lock); }
+void wane__type_fork_release(void) { wane__mutex_unlock(&lock); }

@@ -23,6 +23,7 @@
 #include <pthread.h>
 #include <wane/weak.h>
 
+#include "base/lock.h"
 #include "count/count.h"
 #include "life/apply.h"
 #include "life/targets.h"
@@ -34,7 +35,7 @@
 #define SHARDS 16 /* ThreadSanitizer follows no more than 64 locks of one thread, and a fork takes all */
 
 static struct shard {
-    pthread_mutex_t lock; /* leaf; of two, the first one first */
+    struct wane__mutex lock; /* of two, the first one first */
     struct wane__targets references; /* wane_weak without callback, wane_weak_slot */
     struct wane__targets callers;    /* wane_weak with one */
     struct wane__targets deaths;     /* wane_death_node */
@@ -66,7 +67,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void init_locks(void) {
     for (int i = 0; i < SHARDS; i++)
-        pthread_mutex_init(&shards[i].lock, NULL);
+        shards[i].lock = (struct wane__mutex)WANE__MUTEX(WANE__RANK_WEAK);
 }
 
 static struct shard *shard_of(const struct wane__header *target) { return &shards[wane__targets_hash(target) >> 60]; }
@@ -74,7 +75,7 @@ static struct shard *shard_of(const struct wane__header *target) { return &shard
 static struct shard *lock_shard(const struct wane__header *target) {
     pthread_once(&once, init_locks);
     struct shard *s = shard_of(target);
-    pthread_mutex_lock(&s->lock);
+    wane__mutex_lock(&s->lock);
     return s;
 }
 
@@ -115,7 +116,7 @@ wane_weak *wane_weak_new_free(void *obj, void (*callback)(wane_weak *w, void *ar
     mark_referenced(h, "wane_weak_new");
     struct shard *s = lock_shard(h);
     add_locked(callback != NULL ? &s->callers : &s->references, &w->link, h);
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
     return w;
 }
 
@@ -178,7 +179,7 @@ size_t wane_weak_count(const void *obj) {
     const struct wane__header *h = wane__header_of(obj);
     struct shard *s = lock_shard(h);
     size_t n = length(wane__targets_first(&s->references, h)) + length(wane__targets_first(&s->callers, h));
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
     return n;
 }
 
@@ -191,7 +192,7 @@ void wane__weak_clear(struct wane__header *h) {
         link->wane__next = link->wane__previous = NULL;
         store_release(&link->wane__target, NULL); /* [order:weak] */
     }
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
 }
 
 /* A unit of w, unless it is dead. Under the lock, which a dead one waits for to take itself out: so its memory is there. */
@@ -213,7 +214,7 @@ wane_weak *wane__next_caller(struct wane__record *r, struct wane__header *h) {
         wane__targets_remove(&s->callers, link);
         store_release(&link->wane__target, NULL); /* [order:weak]; one that is dead, and sees that, waits no more */
     }
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
     return held;
 }
 
@@ -227,7 +228,7 @@ bool wane__next_on_death(struct wane__header *h, struct wane__on_death *ret) {
         *ret = (struct wane__on_death){.fn = node->wane__fn, .obj = wane__payload_of(h), .arg = node->wane__arg};
         remove_locked(&s->deaths, link);
     }
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
     return link != NULL;
 }
 
@@ -238,7 +239,7 @@ static void unlink_reference(struct wane__weak_link *link, bool calls) {
         struct shard *s = lock_shard(h);
         if (load_relaxed(&link->wane__target) == h)
             remove_locked(calls ? &s->callers : &s->references, link);
-        pthread_mutex_unlock(&s->lock);
+        wane__mutex_unlock(&s->lock);
     }
 }
 
@@ -271,15 +272,15 @@ static void lock_both(const struct wane__header *a, const struct wane__header *b
     struct shard *of_a = a != NULL ? shard_of(a) : shard_of(b), *of_b = shard_of(b);
     ret[0] = of_a < of_b ? of_a : of_b;
     ret[1] = of_a < of_b ? of_b : of_a;
-    pthread_mutex_lock(&ret[0]->lock);
+    wane__mutex_lock(&ret[0]->lock);
     if (ret[1] != ret[0])
-        pthread_mutex_lock(&ret[1]->lock);
+        wane__mutex_lock(&ret[1]->lock);
 }
 
 static void unlock_both(struct shard *locked[2]) {
     if (locked[1] != locked[0])
-        pthread_mutex_unlock(&locked[1]->lock);
-    pthread_mutex_unlock(&locked[0]->lock);
+        wane__mutex_unlock(&locked[1]->lock);
+    wane__mutex_unlock(&locked[0]->lock);
 }
 
 /* Under the locks of both: whoever gets the slot meanwhile finds one or the other, and never none. */
@@ -319,7 +320,7 @@ int wane_on_death(void *obj, wane_death_node *node, void (*fn)(void *obj, void *
     *node = (wane_death_node){.wane__fn = fn, .wane__arg = arg};
     struct shard *s = lock_shard(h);
     add_locked(&s->deaths, &node->wane__link, h);
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
     return 0;
 }
 
@@ -334,17 +335,17 @@ bool wane_off_death(void *obj, wane_death_node *node) {
         link = link->wane__next;
     if (link != NULL)
         remove_locked(&s->deaths, link);
-    pthread_mutex_unlock(&s->lock);
+    wane__mutex_unlock(&s->lock);
     return link != NULL;
 }
 
 void wane__weak_fork_prepare(void) {
     pthread_once(&once, init_locks);
     for (int i = 0; i < SHARDS; i++)
-        pthread_mutex_lock(&shards[i].lock);
+        wane__mutex_lock(&shards[i].lock);
 }
 
 void wane__weak_fork_release(void) {
     for (int i = SHARDS; i-- > 0;)
-        pthread_mutex_unlock(&shards[i].lock);
+        wane__mutex_unlock(&shards[i].lock);
 }

@@ -3,8 +3,8 @@
 #include "thread/wake.h"
 
 #include <errno.h>
-#include <pthread.h>
 
+#include "base/lock.h"
 #include "heap/large.h"
 #include "os/doze.h"
 #include "os/futex.h"
@@ -100,21 +100,21 @@ bool wane__sleep(bool (*anything_to_do)(void), int64_t limit_ns, bool idle) {
     return swap_seq_cst(&wane__xasleep, (uint32_t)WANE__AWAKE) != WANE__ASLEEP;
 }
 
-static pthread_mutex_t collector = PTHREAD_MUTEX_INITIALIZER;
+static struct wane__mutex collector = WANE__MUTEX(WANE__RANK_COLLECTOR);
 
 static uint32_t xcollector_wanted; /* by so many, who wait */
 
-bool wane__collector_trylock(void) { return pthread_mutex_trylock(&collector) == 0; }
+bool wane__collector_trylock(void) { return wane__mutex_trylock(&collector); }
 
 void wane__collector_lock(void) {
     if (wane__collector_trylock())
         return;
     add_relaxed(&xcollector_wanted, 1u);
-    pthread_mutex_lock(&collector);
+    wane__mutex_lock(&collector);
     sub_relaxed(&xcollector_wanted, 1u);
 }
 
-void wane__collector_unlock(void) { pthread_mutex_unlock(&collector); }
+void wane__collector_unlock(void) { wane__mutex_unlock(&collector); }
 
 /* The lock is taken by who is awake, and those who wait are not. */
 void wane__collector_yield(void) { wane__give_way(&xcollector_wanted); }

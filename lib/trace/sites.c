@@ -5,18 +5,18 @@
  */
 #include "trace/sites.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/lock.h"
 
 enum { CHAINS = 4096, PART = 1024, PARTS = 4096 };
 
 static struct wane__site *xchains[CHAINS];       /* written under the lock */
 static const struct wane__site **xparts[PARTS]; /* written under the lock */
 static uint32_t used;                            /* guarded by the lock */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* leaf */
+static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_SITES);
 
 static const wane_site nowhere;
 
@@ -77,11 +77,11 @@ uint32_t wane__site_number(const wane_site *s) {
     struct wane__site **chain = chain_of(s);
     const struct wane__site *found = find(chain, s);
     if (unlikely(found == NULL)) {
-        pthread_mutex_lock(&lock);
+        wane__mutex_lock(&lock);
         found = find(chain, s);
         if (found == NULL)
             found = add_locked(chain, s);
-        pthread_mutex_unlock(&lock);
+        wane__mutex_unlock(&lock);
     }
     return found != NULL ? found->number : 0;
 }
@@ -94,5 +94,5 @@ const wane_site *wane__site_at(uint32_t number) {
     return site != NULL ? &site->copy : &nowhere;
 }
 
-void wane__sites_fork_prepare(void) { pthread_mutex_lock(&lock); }
-void wane__sites_fork_release(void) { pthread_mutex_unlock(&lock); }
+void wane__sites_fork_prepare(void) { wane__mutex_lock(&lock); }
+void wane__sites_fork_release(void) { wane__mutex_unlock(&lock); }

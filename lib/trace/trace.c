@@ -14,9 +14,9 @@
 #include "trace/trace.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "heap/notes.h"
 #include "life/traced.h"
 #include "life/type.h"
@@ -28,7 +28,7 @@
 #define FRAMES_MAX 128
 #define SUMS 4
 
-static pthread_mutex_t switching = PTHREAD_MUTEX_INITIALIZER; /* who starts, stops, clears; rank: above all but forks' */
+static struct wane__mutex switching = WANE__MUTEX(WANE__RANK_TRACING); /* who starts, stops, clears */
 
 /* Written under the lock. */
 static bool xon;
@@ -122,10 +122,10 @@ bool wane__trace_look(const struct wane__header *h, uint64_t w, uint32_t generat
 }
 
 void wane__trace_state(uint32_t *ret_generation, size_t *ret_mean) {
-    pthread_mutex_lock(&switching);
+    wane__mutex_lock(&switching);
     *ret_generation = xgeneration;
     *ret_mean = xmean;
-    pthread_mutex_unlock(&switching);
+    wane__mutex_unlock(&switching);
 }
 
 /* Under the lock. */
@@ -168,32 +168,32 @@ int wane_trace_start(unsigned frames, size_t sample_bytes) {
         wane__log(WANE__LOG_WARNING, "wane_trace_start: this build of the library has no call stacks, 1 frame only");
         return -ENOTSUP;
     }
-    pthread_mutex_lock(&switching);
+    wane__mutex_lock(&switching);
     error = start_locked(sample_bytes);
-    pthread_mutex_unlock(&switching);
+    wane__mutex_unlock(&switching);
     return error;
 }
 
 void wane_trace_stop(void) {
     if (!wane_trace_is_on())
         return;
-    pthread_mutex_lock(&switching);
+    wane__mutex_lock(&switching);
     if (xon) {
         store_relaxed(&xon, false);
         (void)wane__bracket_wait(); /* if it cannot be known, a birth that is under way may still be traced */
         tell_all();
     }
-    pthread_mutex_unlock(&switching);
+    wane__mutex_unlock(&switching);
 }
 
 void wane_trace_clear(void) {
     int error = 0;
     if (wane__record_attach(&error) == NULL)
         return;
-    pthread_mutex_lock(&switching);
+    wane__mutex_lock(&switching);
     begin_generation();
     (void)wane__bracket_wait();
-    pthread_mutex_unlock(&switching);
+    wane__mutex_unlock(&switching);
 }
 
 /* The process's first call reads the environment. */
@@ -275,5 +275,5 @@ void wane__trace_init(void) {
     }
 }
 
-void wane__trace_fork_prepare(void) { pthread_mutex_lock(&switching); }
-void wane__trace_fork_release(void) { pthread_mutex_unlock(&switching); }
+void wane__trace_fork_prepare(void) { wane__mutex_lock(&switching); }
+void wane__trace_fork_release(void) { wane__mutex_unlock(&switching); }

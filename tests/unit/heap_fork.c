@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "heap_util.h"
 
 enum { THREADS = 2, SLOTS = 512 };
@@ -123,7 +124,9 @@ TEST(fork_while_others_allocate) {
             replace(own, &r);
         test_sleep_ns(test_below(&r, 300000));
         wane__heap_fork_prepare();
+        wane__locks_unordered(true); /* the library's own handler takes its locks too, below those of the heap */
         pid_t pid = fork();
+        wane__locks_unordered(false);
         if (pid == 0)
             child(own);
         wane__heap_fork_parent();
