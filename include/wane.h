@@ -88,7 +88,7 @@
  *     the library's, and before the outermost call returns; without memory to remember them, later, like what is deferred.
  * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
  * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something
- *     may make a system call: they wake the library's thread, or start it.
+ *     may make a system call: they wake the collector thread, or start it.
  * (5) Waits for whoever walks the heap's pages meanwhile: the same calls by other threads, and the collector while it
  *     looks for candidates. wane_trim makes system calls, wane_type_forget and wane_snapshot_take look at every object that there is.
  * (6) Lock-free, but while the collector decides whether the target and what is joined to it are garbage: then it waits for

@@ -3,7 +3,7 @@
 //
 // A thread makes many objects and then sleeps in read(2). Others release them, by plain releases
 // and out of slots, and go to sleep as well. Everything must be freed while all of them sleep:
-// nobody but the library's own thread is there to do it. The time from the last release is printed.
+// nobody but the collector thread is there to do it. The time from the last release is printed.
 // Their memory goes back to the system while they sleep: by wane_trim, or, after the trim delay, by itself.
 //
 //     blocked_owner --size 300        megabytes; 300 is also what the long form takes

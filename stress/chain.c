@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Long chains and wide trees die on a stack of 64 KiB: released by the owner, by another thread,
-// out of a slot (then on the library's thread or in a slow path), through plain fields whose units
+// out of a slot (then on the collector thread or in a slow path), through plain fields whose units
 // `destroy` gives up, with finalizers.
 //
 //     chain --size 10000000

@@ -129,7 +129,7 @@ static void live_shortly(uint64_t way) {
     exit(STATUS);
 }
 
-// A grandchild of a busy child: ends while its library's thread is not running yet.
+// A grandchild of a busy child: ends while its collector thread is not running yet.
 static void fork_and_end(void) {
     stress_thread(work, NULL);
     test_sleep_ns(test_below(&ends, STRESS_MS));

@@ -30,7 +30,7 @@ static void *be_active(void *index) {
     return NULL;
 }
 
-// Context switches of the library's thread, of both kinds; -1 when it has no thread.
+// Context switches of the collector thread, of both kinds; -1 when it has no thread.
 static long library_switches(void) {
     DIR *tasks = opendir("/proc/self/task");
     CHECK(tasks != NULL);

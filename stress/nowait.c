@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Mutators that wait for nobody. Threads make graphs with cycles, put them into shared slots, replace
-// and drop what others made, and read in between, while the library's thread collects; below every
+// and drop what others made, and read in between, while the collector thread collects; below every
 // bound. Their names say when they are at it ("mutator"), so that a trace of system calls can tell what
 // they did in that span: stress/nowait.sh.
 //

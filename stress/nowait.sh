@@ -5,8 +5,8 @@
 # Counts the system calls by which the mutators of a program wait, or wake others: futex, nanosleep, poll and
 # the like, between the moment where a thread calls itself "mutator" and where it calls itself "mutator-done".
 #     nowait.sh [--stacks] [--tries N] PROGRAM [ARGUMENT...]
-# Prints both numbers for each mutator, and the calls of the library's thread, and fails when a mutator waited.
-# A wake is no wait: a thread that brings work rings for the library's thread if that sleeps.
+# Prints both numbers for each mutator, and the calls of the collector thread, and fails when a mutator waited.
+# A wake is no wait: a thread that brings work rings for the collector thread if that sleeps.
 # --stacks: also each call, and where it was made. --tries N: good if one of N runs is: where more threads than
 # processors run, one that holds the lock of the heap's pages for a moment may lose its processor in it.
 # Without strace, or where it may not trace, it is a skip (77).
@@ -73,7 +73,7 @@ report() {
             }
             print "the library: " own + 0 " calls by its own thread"
             print n + 0 " mutators: " all_waits + 0 " waits, " all_wakes + 0 " wakes"
-            if (n == 0 || own == 0) print "the trace does not show the mutators and the thread of the library"
+            if (n == 0 || own == 0) print "the trace does not show the mutators and the collector thread"
             exit n == 0 || own == 0 || all_waits > 0
         }
     ' "$tmp/trace"

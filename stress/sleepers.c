@@ -9,7 +9,7 @@
 //     sleepers --threads 800 --sleep-ms 500 --burst 10 --seconds 8 --strict 1
 //
 // The dead that wait for their decrement are part of it, up to the option deferred_bytes: on a machine where others work as
-// well the library's thread may come late, and with bursts of 100 that shows.
+// well the collector thread may come late, and with bursts of 100 that shows.
 //
 // --strict 1: twice malloc's peak is too much; else, for machines where others work as well, three times.
 

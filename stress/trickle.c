@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A trickle of foreign releases: a thread sleeps, another gives up units of its objects, some hundred a second. The
-// library's thread has to settle them, and must not cost more for it than they are worth: few rounds, each for
+// collector thread has to settle them, and must not cost more for it than they are worth: few rounds, each for
 // several units, and all is freed soon after the last one. Prints wake-ups a second, CPU time in per cent of a core,
 // and how long after the last release all was freed.
 //
@@ -44,7 +44,7 @@ TEST(trickle) {
     CHECK(pthread_barrier_init(&gate.made, NULL, 2) == 0 && pthread_barrier_init(&gate.freed, NULL, 2) == 0);
     pthread_t owner = stress_thread(own, NULL);
     pthread_barrier_wait(&gate.made);
-    wane_release(objects[0]); // the library's thread is there
+    wane_release(objects[0]); // the collector thread is there
     test_sleep_ns(300 * STRESS_MS);
     uint64_t cpu = stress_stats().collector_cpu_ns, start = test_now_ns();
     for (size_t i = 1; i < objects_n; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
-/* The child of a fork goes on with all objects, and starts its own library thread when it needs one. */
+/* The child of a fork goes on with all objects, and starts its own collector thread when it needs one. */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -32,14 +32,14 @@ WANE__BEGIN
  *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
  *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected; after a
  *                                                                  look in vain, when a hundred times that has passed
- *   collector_cpu_percent  %    100           1 .. 100             of a core, over a second, that the library's thread may use, and go on
+ *   collector_cpu_percent  %    100           1 .. 100             of a core, over a second, that the collector thread may use, and go on
  *                                                                  collecting; for what age alone starts at most 20 of it
  *   heap_growth_percent    %    100           0 (off) .. 10000     growth of live and external bytes since the last collection of
  *                                                                  generation 2 that starts one, from 32 MiB of it on
  *
  * Returns 0, -ENOENT for an unknown name, -EINVAL out of range (or NULL), -EBUSY for what can no longer be changed.
  * Threads: any; wait for nobody but whoever reads the environment, which the first call of a process does; run no user code.
- * wane_option_set wakes the library's thread.
+ * wane_option_set wakes the collector thread.
  */
 WANE_API int wane_option_set(const char *name, int64_t value);
 WANE_API int wane_option_get(const char *name, int64_t *ret);
@@ -84,7 +84,7 @@ typedef struct wane_stats {
     uint64_t stall_ns_total;
     uint64_t overruns;         /* how often a thread went on over the byte bound: after such a wait, or where it may not wait */
     uint64_t oldest_guard_ns;  /* age of the oldest open guard, as the collector saw it; 0: none that anybody waits for */
-    uint64_t collector_cpu_ns; /* CPU time of the library's thread */
+    uint64_t collector_cpu_ns; /* CPU time of the collector thread */
     uint64_t stall_histogram[WANE_STALL_BUCKETS]; /* bucket i: stalls of 2^i to 2^(i+1) - 1 ns */
     size_t threads;            /* attached now */
     size_t external_bytes;     /* noted by wane_note_external */
@@ -115,7 +115,7 @@ WANE_API int wane_stats_get(wane_stats *ret);
 WANE_API size_t wane_trim(void);
 
 /*
- * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, stops the library's thread, and logs what is
+ * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, stops the collector thread, and logs what is
  * alive when `leak_report` is set: for each type how many objects, how many of them are on cycles, and how many are held from outside, by
  * units that are in no object's slot; and which slots form the cycles; immortals, and what only they keep, in lines of their own. Optional. Calls still work after it; the thread does not start again.
  * In a callback it does nothing. Aborts with one line inside a guard.

@@ -4,7 +4,7 @@
  * wane/gc.h: the cycle collector.
  *
  * It finds groups of objects that only refer to each other and destroys them, while every other thread keeps running.
- * It works by itself, on the library's thread, when enough tracked objects were made; these calls run it at once and
+ * It works by itself, on the collector thread, when enough tracked objects were made; these calls run it at once and
  * tune it. A tracked object is one of a type that has slots and is not WANE_TYPE_ACYCLIC. docs/design/cycle.md.
  */
 #ifndef WANE_GC_H
@@ -43,7 +43,7 @@ typedef struct wane_gc_event {
  * Whether collections start by themselves (they do at first). Explicit ones always work. pause and resume nest, beside
  * enable and disable: collections start by themselves while it is enabled and not paused. A resume without a pause does
  * nothing.
- * Threads: any; wait for nobody; run no user code. What starts collections may wake the library's thread.
+ * Threads: any; wait for nobody; run no user code. What starts collections may wake the collector thread.
  */
 WANE_API void wane_gc_enable(void);
 WANE_API void wane_gc_disable(void);
@@ -90,7 +90,7 @@ WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 /*
  * fn(e, arg) is called when a collection begins (WANE_GC_START) and when it is over (WANE_GC_STOP): those that are asked for,
  * once each, on the thread that asks, and STOP comes before the call returns, with what it returns; those that start by themselves, on
- * the library's thread, and those of wane_gc_step, on the thread that steps, or that finishes what a step left. A young
+ * the collector thread, and those of wane_gc_step, on the thread that steps, or that finishes what a step left. A young
  * collection that starts by itself is done in parts, and told of in parts. Callbacks are called in the order of adding, one at a time,
  * under no lock of the library; as every callback they may allocate, retain, release, use slots, and a collect in one returns 0.
  * One that is added during a call hears of the next event.
@@ -149,7 +149,7 @@ WANE_API size_t wane_gc_get_freeze_count(void);
 
 /*
  * Some of the collector's work, on the calling thread, for about budget_ns nanoseconds: for programs that have idle moments in
- * a loop of their own, with or without the library's thread. Applies what was deferred, destroys what is dead, and collects in
+ * a loop of their own, with or without the collector thread. Applies what was deferred, destroys what is dead, and collects in
  * slices: goes on with the collection that is open, or begins one that is due, or, when there is nothing else to do, one for the
  * candidates that there are, the youngest generation first, then each older one once. Once the program has called wane_gc_wait_ns or
  * wane_event_fd, steps leave candidates alone after a look that found next to nothing, until a hundred times what that took
@@ -185,7 +185,7 @@ WANE_API int64_t wane_gc_wait_ns(void);
  * one for the process, made by the first call and never closed; close-on-exec. The program only polls it: it does not read, write or
  * close it. Answer it with wane_gc_step: that, and wane_poll, clear it, and make it readable again if there is more to do now. What
  * becomes due with time, or when another thread leaves a guard, is not told: sleep no longer than wane_gc_wait_ns says.
- * While the library's thread is awake it does the work itself, and the descriptor says nothing.
+ * While the collector thread is awake it does the work itself, and the descriptor says nothing.
  *
  * Returns the descriptor, or a negative errno value: -EMFILE, -ENFILE, -ENOMEM; -EAGAIN when the thread cannot be
  * attached. The child of a fork has one of its own, under the same number, which is readable at first; an epoll set that was made before the
@@ -213,7 +213,7 @@ WANE_API int wane_collector_run(void);
  *
  * obj: held or borrowed, or the object that is being destroyed or finalized. NULL: nothing happens. bytes: the change.
  * Sums that do not fit stay at the limit; a sum below zero counts as zero.
- * Threads: any, in a guard and in callbacks too; does not wait, wakes the library's thread if a collection is due; runs no user code.
+ * Threads: any, in a guard and in callbacks too; does not wait, wakes the collector thread if a collection is due; runs no user code.
  */
 WANE_API void wane_note_external(void *obj, ptrdiff_t bytes);
 

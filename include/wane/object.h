@@ -143,14 +143,14 @@ WANE_INLINE void wane_release(void *obj) {
 }
 
 /*
- * Gives up one unit, and leaves the death, if it is the last, to the library's thread: finalizer, `destroy`, and all
+ * Gives up one unit, and leaves the death, if it is the last, to the collector thread: finalizer, `destroy`, and all
  * that hangs on the object, which may be much. For threads that must not pay for the end of a large structure.
  *
  * obj: consumed. The object is dead at once, if it has no finalizer and this thread or nobody owns it: a weak reference
- * says so. Else it dies when the library's thread comes to it.
+ * says so. Else it dies when the collector thread comes to it.
  * Threads: any; runs no user code. Unless inside a guard or a callback, may wait up to `stall_limit_us` when more than
  * `deferred_bytes` wait, in which obj counts, but not what hangs on it. wane_flush waits for the death. Without the
- * library's thread (option collector_thread = 0, or after wane_shutdown) wane_flush, wane_poll by any thread and
+ * collector thread (option collector_thread = 0, or after wane_shutdown) wane_flush, wane_poll by any thread and
  * wane_gc_collect do its work, and a thread in wane_collector_run.
  * Errors: as wane_release. When memory is out the death may be the work of this thread's later calls.
  */

@@ -23,7 +23,7 @@ WANE_API int wane_thread_attach(void);
  * Detaches the calling thread before its exit. It is attached again by its next call. Objects that it made stay
  * valid. Aborts with one line inside a guard or a callback.
  *
- * When no thread is attached any more, the library's thread finishes what waits, and ends: it keeps no process alive.
+ * When no thread is attached any more, the collector thread finishes what waits, and ends: it keeps no process alive.
  * Another is started when a thread attaches again.
  */
 WANE_API void wane_thread_detach(void);

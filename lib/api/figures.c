@@ -42,7 +42,7 @@ static const struct figure {
     FIGURE(stall_ns_total, "stall_time_seconds_total", COUNTER_NS, "All of them together")
     FIGURE(overruns, "overruns_total", COUNTER, "Times that a thread went on over the byte bound")
     FIGURE(oldest_guard_ns, "oldest_guard_seconds", GAUGE_NS, "Age of the oldest guard that is waited for")
-    FIGURE(collector_cpu_ns, "collector_cpu_seconds_total", COUNTER_NS, "CPU time of the library's thread")
+    FIGURE(collector_cpu_ns, "collector_cpu_seconds_total", COUNTER_NS, "CPU time of the collector thread")
 #undef FIGURE
 };
 

@@ -5,7 +5,7 @@
  *
  * A flush waits for a wave (count/wave.h): all that was there when it was called, and what comes of that. It helps with
  * what is of the wave, and with nothing else; so what others make meanwhile does not keep it, and it needs nobody: not the
- * library's thread, and not another flush. Several at once help each other, and what is over is over for all.
+ * collector thread, and not another flush. Several at once help each other, and what is over is over for all.
  */
 #include <errno.h>
 #include <sched.h>

@@ -70,7 +70,7 @@ static struct outlook look(void) {
     return o;
 }
 
-/* Collections are left to the library's thread if there is one, but for one that is open. */
+/* Collections are left to the collector thread if there is one, but for one that is open. */
 static void leave_to_thread(struct outlook *o) {
     if (!wane__background_running() || wane__collection_unfinished())
         return;

@@ -245,12 +245,12 @@ static bool next_due(struct wane__scope *ret) {
     return due;
 }
 
-/* Between two looks at what the library's thread has used, where it may not use a whole core. */
+/* Between two looks at what the collector thread has used, where it may not use a whole core. */
 #define SHARE_SLICE_NS 2000000
 
 /* Until when it may go on with collections; 0: to their end. False: it has used its share. */
 static bool has_share(uint64_t *ret_deadline) {
-    static struct wane__share share; /* the library's thread's */
+    static struct wane__share share; /* the collector thread's */
     unsigned percent = (unsigned)wane__option(collector_cpu_percent);
     *ret_deadline = 0;
     if (percent >= 100)

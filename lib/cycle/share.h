@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * cycle/share.h: how much of a core the library's thread may use for collections (option collector_cpu_percent).
+ * cycle/share.h: how much of a core the collector thread may use for collections (option collector_cpu_percent).
  *
  * A credit of CPU time: it grows with time, by the share, and shrinks by what the thread used, for whatever. It is never more
  * than a tenth of a second is worth, so in any second the thread uses at most a tenth more than its share, but for what

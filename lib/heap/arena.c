@@ -5,14 +5,14 @@
  *
  * Two bits a page, guarded by one lock that is held for some bit operations: free, and warm (free, with memory behind
  * it). A page's state for the walker is stored by whoever has the page: with release by the thread that took it and
- * set it up; as free, by the background thread, when its content is zero again.
+ * set it up; as free, by the collector thread, when its content is zero again.
  *
  * A run is searched from the first arena on. Beside the table of arenas stands a byte for each: no run of free pages in it
  * is longer. It is set right when a search in vain has shown it to be too large, and goes up with the run that a freed page
  * is in; so an arena is looked through in vain once for what was freed in it, and passed over by its byte else.
  *
  * An arena that is empty, without memory, for the trim delay is unmapped, but for one, and one more for eight that
- * are in use: so a program that swings does not map each time. Only the background thread unmaps, under the
+ * are in use: so a program that swings does not map each time. Only the collector thread unmaps, under the
  * collector's lock, so no walk is under way. Who else reads what stands at an arena's start comes from a page that is not
  * free: a block that it frees or counts, a token that is out, a run in hand. A page becomes free after a bracket wait, with
  * its token at home (heap/tend.c), so nobody is left who came by it before. The collection that will look at an entry later

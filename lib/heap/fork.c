@@ -54,7 +54,7 @@ static void count_used(struct wane__page *page) {
     page->used = page->carved - n;
 }
 
-/* A page of a vanished thread, or one that the background thread had in hand. */
+/* A page of a vanished thread, or one that the collector thread had in hand. */
 static void adopt(struct wane__page *page) {
     count_used(page);
     wane__orphan_put_locked(page);

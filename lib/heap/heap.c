@@ -8,7 +8,7 @@
  * rings at the first free). A class keeps one empty page, any further one goes to the orphan heap at once: a thread
  * that builds and drops the same structure again and again finds its pages there.
  *
- * All three are changed under the heap's claim, because the background thread takes pages out of them while the owner is
+ * All three are changed under the heap's claim, because the collector thread takes pages out of them while the owner is
  * silent (heap/silent.h). An owner that comes while the claim is taken goes on without: an alarm becomes a token, and a
  * birth gets a block of a page of the orphan heap, which stays there.
  */
@@ -103,7 +103,7 @@ static void note_free(struct wane__heap *heap, struct wane__page *page, uint32_t
 }
 
 /*
- * In a bracket. While the background thread has the claim the page gets a token, as if another thread had freed: with
+ * In a bracket. While the collector thread has the claim the page gets a token, as if another thread had freed: with
  * it the owner notes the free later. If the page has one, whoever brings it home notes the free.
  * With the claim: a page that was taken away since the free looked at xheap is another's to note; that one waits for
  * this bracket before it looks at the page.
@@ -309,7 +309,7 @@ static struct wane__page *detach_page(struct wane__heap *heap, unsigned *bin) {
     return page;
 }
 
-/* The background thread has it for a moment only. */
+/* The collector thread has it for a moment only. */
 static void wait_for_claim(struct wane__heap *heap) {
     while (!wane__heap_claim(heap))
         sched_yield();

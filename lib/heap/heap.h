@@ -6,7 +6,7 @@
  * A thread allocates from the current page of each class and frees into the pages of its own heap without atomic
  * read-modify-writes. A block of another thread's page goes on that page's remote list (heap/remote.h). Pages of
  * threads that ended, and pages that became empty, are in the orphan heap (heap/orphan.h), from which any thread takes
- * what it needs before it asks for a fresh page. What nobody takes for a while, the background thread gives back
+ * what it needs before it asks for a fresh page. What nobody takes for a while, the collector thread gives back
  * (heap/tend.c), and of a thread that is silent it takes the pages that others can use (heap/silent.h).
  * docs/design/heap.md has the reasons.
  *
@@ -45,7 +45,7 @@ struct wane__heap {
     bool news; /* something came up inside a bracket that is to be seen to after it */
     struct wane__gathered gathered;
 
-    /* Who has the claim: the owner in its slow paths, the background thread for a moment. */
+    /* Who has the claim: the owner in its slow paths, the collector thread for a moment. */
     uint32_t xclaim; /* odd while somebody has it */
     struct wane__page *current[WANE__BINS]; /* or the page without blocks */
     struct wane__page_list avail[WANE__BINS];
@@ -153,7 +153,7 @@ static inline size_t wane__heap_block_size(const struct wane__header *h) { retur
 
 /*
  * The claim: who has it may change the heap's lists. A try-lock: the owner has a way without it in what it does while
- * it counts or allocates, and waits for it only in `shed` and `abandon`; the background thread goes away.
+ * it counts or allocates, and waits for it only in `shed` and `abandon`; the collector thread goes away.
  */
 static inline bool wane__heap_claim(struct wane__heap *heap) {
     uint32_t turn = load_relaxed(&heap->xclaim);
@@ -200,7 +200,7 @@ extern const struct wane__bracket_looks *wane__heap_looks;
 /* There is something that tend would do now. Any thread; pairs with the hook: looked at before sleeping. */
 bool wane__heap_retired(void);
 
-/* There is no background thread after all: the next news calls again. */
+/* There is no collector thread after all: the next news calls again. */
 void wane__heap_untold(void);
 
 /*

@@ -12,8 +12,8 @@
  * 2. After the bracket that thread, or another that allocates or frees a large object first, takes the stack and lists
  *    the runs. They keep their memory as long as all of them together have little of it; beyond that it is discarded at
  *    once, but for the system page with the header. So what is dead never holds more memory than that, whether or not
- *    the background thread comes.
- * 3. What was not used again for the trim delay, the background thread gives back.
+ *    the collector thread comes.
+ * 3. What was not used again for the trim delay, the collector thread gives back.
  *
  * Why a run may be used again, and its payload be discarded, while the collector may be walking it. The walker reads of
  * a run only what stands in the entry of its first page and the header of its one block, which always stands at the same

@@ -7,7 +7,7 @@
  * until a remote free makes room. All of it, and the owner's fields of its pages, is guarded by one lock, held for
  * some stores a page. A thread that runs out of blocks comes here before it takes a fresh page: pages stay with their
  * class, so neither a bracket wait nor zeroing is needed, and the walker does not notice. What stays empty for
- * the trim delay is taken by the background thread; or at once, when threads take fresh pages while many of other
+ * the trim delay is taken by the collector thread; or at once, when threads take fresh pages while many of other
  * classes are empty (pressure).
  */
 #include "heap/orphan.h"

@@ -27,7 +27,7 @@
 #define WANE__BLOCK_FIRST 64u
 #define WANE__ARENA_MAGIC UINT64_C(0x6172656e61776e65)
 
-/* What a page is to the walker; pages[i].xstate. Only the background thread stores PAGE_FREE. */
+/* What a page is to the walker; pages[i].xstate. Only the collector thread stores PAGE_FREE. */
 enum { WANE__PAGE_FREE, WANE__PAGE_SMALL, WANE__PAGE_LARGE, WANE__PAGE_CONTINUED };
 
 /* Where its owner keeps a page. */

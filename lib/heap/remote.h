@@ -21,7 +21,7 @@
  * cost their owner one exchange, not a thousand cache misses at once.
  *
  * xheap may change between the push and the load. It then names an heir of the page, and a token at a heap that
- * the page left is passed on. The heap of a thread that ended has its tokens passed on by the background thread:
+ * the page left is passed on. The heap of a thread that ended has its tokens passed on by the collector thread:
  * the pusher loads xdead after its push, the ending thread sets xdead before it looks at its stack for the last time,
  * both sequentially consistent, so one of them sees the other: [order:dead].
  */

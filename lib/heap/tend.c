@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * heap/tend.c: what the background thread does for the heap.
+ * heap/tend.c: what the collector thread does for the heap.
  *
  * Only here pages that were published become free, under the collector's lock, so a walk never meets a change:
  *

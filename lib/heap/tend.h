@@ -51,7 +51,7 @@ bool wane__heap_tend_some(struct wane__tend *t);
 /* There is work now: calls the hook unless it was called since the last round began. Outside locks of the heap. */
 void wane__tend_call(void);
 
-/* The heap of a thread has something that the background takes if the thread stays silent: the same, later. */
+/* The heap of a thread has something that the collector thread takes if the thread stays silent: the same, later. */
 void wane__tend_watch(void);
 
 /* A child of fork(), single thread: what was on the way to be given back is not any more. */

@@ -67,7 +67,7 @@ static struct wane__header *allocate(struct wane__record *r, const wane_type *t,
 
 /*
  * Before memory is said to be out, all that is empty is made free: pages of other classes and threads, and those that the
- * library's thread has in its hands just now. Not inside a guard, where nothing is waited for.
+ * collector thread has in its hands just now. Not inside a guard, where nothing is waited for.
  */
 static __attribute__((noinline)) struct wane__header *allocate_at_last(struct wane__record *r, const wane_type *t,
                                                                        size_t extra) {

@@ -115,7 +115,7 @@ static void hold_to_bound(struct wane__record *r, bool may_call) {
     errno = saved;
 }
 
-/* No segment for the queue: what is safe may make room. Else the unit is parked, and goes to the library's thread. */
+/* No segment for the queue: what is safe may make room. Else the unit is parked, and goes to the collector thread. */
 static void defer_at_last(struct wane__record *r, struct wane__header *h) {
     int saved = errno;
     help(r, false, UINT64_MAX);
@@ -188,7 +188,7 @@ void wane__defer(struct wane__record *r, struct wane__header *h) {
 }
 
 /*
- * Who is at a collection, or else the library's thread, which begins them, is in the library and waits for nobody: a birth
+ * Who is at a collection, or else the collector thread, which begins them, is in the library and waits for nobody: a birth
  * that waits now makes the collector come to the garbage with less of it ahead.
  */
 static bool collector_gets_on(void) {
@@ -223,7 +223,7 @@ void wane__hold_birth_slow(struct wane__record *r) {
     uint64_t patience = hold_patience();
     while (waiting_helps() && now - begin < patience) {
         help(r, false, begin + patience); /* this thread's share of the garbage's way */
-        wane__hurry(); /* the library's thread may nap: it was calm a moment ago */
+        wane__hurry(); /* the collector thread may nap: it was calm a moment ago */
         nap();
         now = wane__now();
     }

@@ -12,7 +12,7 @@
 
 #include "life/death.h"
 
-/* Leaves h, which r's thread found dead, to others, and wakes the library's thread. */
+/* Leaves h, which r's thread found dead, to others, and wakes the collector thread. */
 void wane__leave_dead(struct wane__record *r, struct wane__header *h);
 
 /* The same of what is on r's lists of dead, in what r has in hand; `to` is charged with it. */
@@ -20,7 +20,7 @@ void wane__leave_rest(struct wane__record *r, struct wane__record *to);
 
 /*
  * h was found dead by who un-pinned it: its word, which was w, says whether its death is of a wave. The caller wakes the
- * library's thread, some time.
+ * collector thread, some time.
  */
 void wane__unpinned(struct wane__record *r, struct wane__header *h, uint64_t w);
 

@@ -120,7 +120,7 @@ struct wane__record {
     struct wane__queue deferred;
     /* units that could not be given up where they were released: of objects biased to others, or with finalizers */
     struct wane__queue kept;
-    /* units whose end is the library thread's: wane_release_later. Made at the first use */
+    /* units whose end is the collector thread's: wane_release_later. Made at the first use */
     struct wane__queue handed;
     /* units whose finalizers run when the callback, or the guard, that this thread is in is left. Made at the first use */
     struct wane__queue finals;

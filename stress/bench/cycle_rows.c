@@ -101,7 +101,7 @@ static void ring_price(bench_run *r) {
     bench_value(r, cpu / freed);
 }
 
-/* Two threads load, use and release living objects; what that costs the library's thread, in per cent of a core. */
+/* Two threads load, use and release living objects; what that costs the collector thread, in per cent of a core. */
 
 #define READERS 2
 
@@ -207,7 +207,7 @@ const bench_row bench_heap_rows[] = {
     HEAP_ROW("old-1m", "generation 2 collection of 10,000 old cycles, 1 million living", "ms", 1e6,
              BENCH_FIGURE(OLD_1), -1, 3, 0.5),
     HEAP_ROW("old-16m", "the same, 16 million living", "ms", 1e6, BENCH_FULL | BENCH_FIGURE(OLD_16), -1, 3, 0.5),
-    {"read-only", "two threads read living objects: the library's thread", "% of a core", 0.01, BENCH_VALUE, 2, -1,
+    {"read-only", "two threads read living objects: the collector thread", "% of a core", 0.01, BENCH_VALUE, 2, -1,
      {{"wane", read_only, NULL, 0, 0}}},
     {"read-only-all", "the same: all but the two threads", "% of a core", 0.01, BENCH_VALUE | BENCH_FIGURE(1), -1, -1,
      {{"wane", read_only, NULL, 0, 0}}},

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench/life_rows.c: what is no time per operation: how soon the objects of a sleeping owner are freed, how often the
- * library's thread wakes up in an idle process, and how much memory the heap takes after churn.
+ * collector thread wakes up in an idle process, and how much memory the heap takes after churn.
  */
 #include "peers.h"
 #include "threads.h"
@@ -93,7 +93,7 @@ static bool read_line(const char *directory, const char *task, const char *file,
     return found;
 }
 
-/* How often the library's thread went to sleep so far: as often as it woke up. */
+/* How often the collector thread went to sleep so far: as often as it woke up. */
 static long collector_sleeps(void) {
     static const char tasks[] = "/proc/self/task";
     DIR *d = opendir(tasks);
@@ -196,7 +196,7 @@ static void memory_malloc(bench_run *r) {
 const bench_row bench_life_rows[] = {
     {"blocked-owner", "1 million objects of a sleeping owner: last release to all freed", "ms", 1, BENCH_VALUE, 1000, 50,
      {{"wane", blocked_owner, NULL, 0, 0}}},
-    {"idle", "wake-ups of the library's thread in an idle process", "wake-ups", 1, BENCH_VALUE, 0, -1,
+    {"idle", "wake-ups of the collector thread in an idle process", "wake-ups", 1, BENCH_VALUE, 0, -1,
      {{"wane", idle, NULL, 0, 0}}},
     {"memory", "memory from the system over live bytes, 48-byte objects, after churn", "x", 1, BENCH_VALUE, 1.15, -1,
      {{"wane", memory, NULL, 0, 0}, {"malloc+atomic", memory_malloc, NULL, 0, 0}}},

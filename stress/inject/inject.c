@@ -12,7 +12,7 @@
 //     INJECT_MS=T      and none any more, T milliseconds after the first (0: no such limit)
 //     INJECT_KINDS=S   letters: m malloc and its like, p mmap and mremap, u munmap, d madvise, t threads,
 //                      k keys, b membarrier, f futex, e event and timer descriptors (mpuke).
-//                      Without t the library's thread begins, too: its first calls do not fail
+//                      Without t the collector thread begins, too: its first calls do not fail
 //     INJECT_ERRORS=1  the program gets the errors that come of it, and asks inject.h
 //     INJECT_ATTACH=1  the program's threads are attached, without faults, when they begin
 //     INJECT_REPORT=F  at its end each process adds a line to the file F: how many calls there were
@@ -61,7 +61,7 @@ static struct {
 static atomic_bool ready, stopped;
 static _Atomic(uint64_t) calls, failed, freed, freed_before, failing_since;
 static __thread unsigned quiet __attribute__((tls_model("initial-exec")));
-// So many calls of the library's thread do not fail: those by which it begins.
+// So many calls of the collector thread do not fail: those by which it begins.
 enum { CALLS_TO_BEGIN = 6 };
 static __thread unsigned to_begin __attribute__((tls_model("initial-exec")));
 

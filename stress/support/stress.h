@@ -76,7 +76,7 @@ STRESS_UNUSED static void stress_run(size_t count, void *(*fn)(void *)) {
 static bool stress_is_quiet(void *unused) {
     (void)unused;
     CHECK_EQ_INT(wane_flush(), 0);
-    wane_poll(); // where there is no thread of the library's: memory that waits for a grace period
+    wane_poll(); // where there is no collector thread: memory that waits for a grace period
     wane_stats s = stress_stats();
     return s.deferred_pending == 0 && s.deferred_bytes == 0;
 }

@@ -97,7 +97,7 @@ API_UNUSED static wane_stats api_stats(void) {
 static bool api_is_quiet(void *arg) {
     (void)arg;
     CHECK_EQ_INT(wane_flush(), 0);
-    wane_poll(); // where there is no thread of the library's: memory that waits for a grace period
+    wane_poll(); // where there is no collector thread: memory that waits for a grace period
     wane_stats s = api_stats();
     return s.deferred_pending == 0 && s.deferred_bytes == 0;
 }

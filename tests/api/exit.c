@@ -61,7 +61,7 @@ TEST(quick_exit_with_busy_threads_running) {
     }
 }
 
-// The library's thread is in the middle of long destructions.
+// The collector thread is in the middle of long destructions.
 
 static void slow_destroy(void *self) {
     (void)self;
@@ -175,7 +175,7 @@ static void exit_in_callback(void *by_slot) {
     }
     wane_slot_give(&places[0], o);
     wane_slot_clear(&places[0]);
-    // Possibly on the library's thread, while this one waits for it.
+    // Possibly on the collector thread, while this one waits for it.
     wane_flush();
     test_sleep_ns(API_PATIENCE);
 }

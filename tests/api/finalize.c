@@ -307,7 +307,7 @@ TEST(chains_of_finalizers) {
     CHECK_EQ_UINT(atomic_load(&beads_destroyed), LENGTH);
 }
 
-// The same of a thread that sleeps: the library's thread settles each link by itself, and must not
+// The same of a thread that sleeps: the collector thread settles each link by itself, and must not
 // rest between them. At a link a round, as it once was, this would take a minute.
 static struct gate over = GATE_CLOSED;
 static void *make_and_sleep(void *ret) {

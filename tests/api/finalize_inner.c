@@ -412,7 +412,7 @@ TEST(fork_beside_a_callback) {
     pthread_t t = api_thread(run_there, NULL);
     api_wait_count(&at_door, 1);
     if (!api_fences()) {
-        // The one that belongs to this thread is the library's thread's: not to be in its hands.
+        // The one that belongs to this thread is the collector thread's: not to be in its hands.
         // With fences it has no owner, and is finalized by the other thread, after its callback.
         api_wait_count(&destroyed, 1);
     }

@@ -83,7 +83,7 @@ TEST(flush_waits_for_destroy) {
         wane_slot_give(&place, wane_new(&slow_type));
         wane_slot_clear(&place);
         if (i % 2 == 0) {
-            // Most likely the library's thread is in the middle of it.
+            // Most likely the collector thread is in the middle of it.
             test_sleep_ns(10 * API_MS);
         }
         CHECK_EQ_INT(wane_flush(), 0);

@@ -117,7 +117,7 @@ static void check_inheritance(void *pending) {
 }
 
 TEST(what_was_there_is_there) {
-    // The library's thread is running and asleep, or was never started.
+    // The collector thread is running and asleep, or was never started.
     for (int round = 0; round < 3; round++) {
         for (uint64_t i = 0; i < 100; i++) {
             inherited[i] = node_new(i);

@@ -46,7 +46,7 @@ static bool all_collected(void *arg) {
     return api_stats().cycles_collected >= d->before + d->n;
 }
 
-// The library's thread sleeps until the first thing that becomes due: memory that is kept for trim_delay_ms puts off no candidates.
+// The collector thread sleeps until the first thing that becomes due: memory that is kept for trim_delay_ms puts off no candidates.
 TEST(age_comes_before_a_longer_trim_delay) {
     int64_t delay = 0, age = set_age(100);
     CHECK_EQ_INT(wane_option_get("trim_delay_ms", &delay), 0);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Callbacks at the beginning and the end of collections: what they are told, by whom, adding and removing from
-// anywhere, re-entrance, forks; the debug flags' lines in the log; the share of the library's thread.
+// anywhere, re-entrance, forks; the debug flags' lines in the log; the share of the collector thread.
 
 #include "api.h"
 
@@ -86,7 +86,7 @@ TEST(errors) {
 
 static bool told_of(const struct told *t) { return atomic_load(&t->elsewhere) >= 6; }
 
-// By thresholds, on the library's thread.
+// By thresholds, on the collector thread.
 TEST(collections_that_start_by_themselves) {
     begin();
     static struct told t;
@@ -426,7 +426,7 @@ TEST(debug_flags) {
     wane_set_log(NULL, NULL);
 }
 
-// A load that keeps the library's thread busy, if it may. What a slower clock of a busy machine does to it makes the
+// A load that keeps the collector thread busy, if it may. What a slower clock of a busy machine does to it makes the
 // share smaller only.
 static void *drop_all_the_time(void *unused) {
     while (!atomic_load(&stop)) {

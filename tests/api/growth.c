@@ -52,7 +52,7 @@ static void drop_cycle_with_buffer(size_t bytes) {
     wane_slot_give(&h->self, h);
 }
 
-// Nothing else starts a collection, what lived before is known, and the library's thread sleeps.
+// Nothing else starts a collection, what lived before is known, and the collector thread sleeps.
 static void quiet(int percent) {
     CHECK_EQ_INT(wane_option_set("candidate_age_ms", 0), 0);
     CHECK_EQ_INT(wane_option_set("heap_growth_percent", percent), 0);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libwane authors
 // SPDX-License-Identifier: MIT
 //
-// The library's thread is never the last of a process. A process ends with its last thread, whether
+// The collector thread is never the last of a process. A process ends with its last thread, whether
 // that returns, is the first one and calls pthread_exit, or is the only one of a forked child; what
 // was queued is done before. In a process that goes on the thread ends as well when nobody is
 // attached, and another does what comes up later.
@@ -30,7 +30,7 @@ static wane_type last_type = {
     .flags = WANE_TYPE_FINALIZE_QUEUED,
 };
 
-// Garbage, a function that is not yet due, and an object whose end is the library's thread's.
+// Garbage, a function that is not yet due, and an object whose end is the collector thread's.
 static void leave_work(void) {
     struct node *a = node_new(1), *b = node_new(2);
     wane_slot_give(&a->left, wane_retain(b));

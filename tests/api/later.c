@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libwane authors
 // SPDX-License-Identifier: MIT
 //
-// wane_release_later: the death, and all that hangs on it, is the library's thread's work; or a
+// wane_release_later: the death, and all that hangs on it, is the collector thread's work; or a
 // flush's, or a poll's where there is no such thread.
 
 #include "api.h"
@@ -40,7 +40,7 @@ static wane_type final_type = {
     .finalize = part_finalize,
     .destroy = part_destroy,
 };
-// Nothing of the user's code runs at its death, so nothing forces that on the library's thread.
+// Nothing of the user's code runs at its death, so nothing forces that on the collector thread.
 static wane_type plain_type = {
     .name = "plain part",
     .size = sizeof(struct part),
@@ -248,7 +248,7 @@ TEST(what_waits_is_bounded) {
     CHECK_EQ_UINT(api_stats().deferred_bytes, 0);
 }
 
-// Without the library's thread.
+// Without the collector thread.
 
 static void *poll_once(void *unused) {
     CHECK_EQ_INT(wane_thread_attach(), 0);

@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Event loops: how long there is nothing to do (wane_gc_wait_ns), the descriptor that tells of work (wane_event_fd), steps that do
-// not spin beside another thread's guard; with and without the library's thread, and in the child of a fork.
+// not spin beside another thread's guard; with and without the collector thread, and in the child of a fork.
 
 #include "api.h"
 
 #include <fcntl.h>
 #include <poll.h>
 
-// The library's thread starts with the first tracked type, so each test has a process of its own.
+// The collector thread starts with the first tracked type, so each test has a process of its own.
 static void in_child(void (*fn)(void *), void *arg) {
     if (TEST_TSAN) {
         SKIP("ThreadSanitizer does not follow a thread into the child");
@@ -233,7 +233,7 @@ static void beside_readers(void *unused) {
 
 TEST(does_not_spin_beside_readers) { in_child(beside_readers, NULL); }
 
-// With the library's thread there is nothing to do for a loop, or little.
+// With the collector thread there is nothing to do for a loop, or little.
 static void with_the_thread(void *unused) {
     (void)unused;
     int fd = wane_event_fd();

@@ -122,7 +122,7 @@ TEST(trim_gives_memory_back) {
         size_t trimmed = api_stats().heap_bytes;
         CHECK_MSG(trimmed <= start + bytes / 8, "extra %zu: start %zu, full %zu, trimmed %zu",
                   extras[k], start, full, trimmed);
-        // The library's thread gives large objects back on its own, at the same time.
+        // The collector thread gives large objects back on its own, at the same time.
         CHECK_MSG(given + (1u << 20) >= empty - trimmed || extras[k] > 1000000,
                   "extra %zu: %zu given, %zu less", extras[k], given, empty - trimmed);
         CHECK_EQ_UINT(wane_trim(), 0);
@@ -205,7 +205,7 @@ static void *release_one(void *obj) {
     return NULL;
 }
 
-// The library's thread is not there yet, and a bracket in which it is first needed cannot make it.
+// The collector thread is not there yet, and a bracket in which it is first needed cannot make it.
 static void give_back_in_child(void *unused) {
     (void)unused;
     static wane_type type = {.name = "shared", .size = 1000, .flags = WANE_TYPE_SHARED};

@@ -146,7 +146,7 @@ static void *release_one(void *which) {
 
 static void end_in_destroy(void *which) { api_elsewhere(release_one, which); }
 
-// What is put in a slot dies on the library's own thread, when nobody flushes.
+// What is put in a slot dies on the collector thread, when nobody flushes.
 static void end_the_librarys_thread(void *which) {
     wane_slot_give(&place, wane_new(&exit_types[(uintptr_t)which]));
     wane_slot_clear(&place);

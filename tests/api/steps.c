@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The collector's work in slices (wane_gc_step) and on a thread that the program lends
-// (wane_collector_run). No thread of the library's own runs here.
+// (wane_collector_run). No collector thread runs here.
 
 #include "api.h"
 
@@ -619,7 +619,7 @@ TEST(a_lent_thread_collects) {
     check_child(run_and_shut_down, NULL);
 }
 
-// Finalizers that are left to the collector's thread run in the steps of a program without one.
+// Finalizers that are left to the collector thread run in the steps of a program without one.
 
 static int queued_ran;
 static void queued_finalize(void *self) {

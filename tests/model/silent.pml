@@ -1,7 +1,7 @@
 /*
  * Pages of a silent owner (lib/heap/silent.h): one page with three blocks, all in use, in its owner's list of full pages. The
  * owner wakes and frees one block by its inline path, perhaps ringing the alarm, before and after it takes its heap's slow path; two
- * blocks are freed by another thread. The background thread meanwhile takes the page away, when the token is on the stack
+ * blocks are freed by another thread. The collector thread meanwhile takes the page away, when the token is on the stack
  * or as a page with room; a third thread takes note of what comes to the orphan heap.
  * The owner's mark is a plain store into its store buffer; its load of xheap does not wait for it.
  *
@@ -9,7 +9,7 @@
  *           a page that left the heap is in no list of it; all three blocks are counted: the page ends empty, where
  *           somebody finds it, or there is a token on its way.
  *
- * Plants: BUG_NOWAIT     the background does not wait for the owner's bracket
+ * Plants: BUG_NOWAIT     the collector thread does not wait for the owner's bracket
  *         BUG_NOBARRIER  it makes no heavy barrier before it looks
  *         BUG_NOCLAIM    the owner changes its lists without the claim
  *         BUG_NORECHECK  with the claim, the alarm does not look at xheap again

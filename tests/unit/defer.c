@@ -255,7 +255,7 @@ TEST(waves_of_a_batch) {
     leave(6);
 }
 
-/* The test plays the library's thread, which has announced its sleep. */
+/* The test plays the collector thread, which has announced its sleep. */
 static bool woken(void) {
     uint32_t asleep = WANE__ASLEEP;
     bool was = load_relaxed(&wane__xasleep) != asleep;

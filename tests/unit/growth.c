@@ -114,7 +114,7 @@ TEST(what_waits_for_its_end_does_not_live) {
 
     void *left = object(&bytes_type, 5000);
     CHECK_EQ_INT(wane__bytes_alive(), none + size);
-    wane_release_later(left); /* dead, and left to the library's thread */
+    wane_release_later(left); /* dead, and left to the collector thread */
     CHECK_EQ_INT(wane__bytes_alive(), none);
     CHECK_EQ_UINT(wane__dead_bytes(), (uint64_t)size);
     CHECK_EQ_INT(wane_flush(), 0);

@@ -26,7 +26,7 @@ static void drop(struct wane__heap *heap, struct wane__header *h) {
     after_frees(heap);
 }
 
-/* Many at once, then none: without a background thread. */
+/* Many at once, then none: without a collector thread. */
 static void dead_memory(size_t block, unsigned n) {
     struct wane__heap *heap = heap_enter();
     struct wane__header *h[512];

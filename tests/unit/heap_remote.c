@@ -176,7 +176,7 @@ TEST(token_follows_its_page) {
     leave();
 }
 
-/* Pushed to a heap whose thread ended between the load of xheap and the push: the background thread passes it on. */
+/* Pushed to a heap whose thread ended between the load of xheap and the push: the collector thread passes it on. */
 TEST(token_for_a_dead_heap) {
     setup();
     struct wane__page *page = wane__page_of(h[0]);

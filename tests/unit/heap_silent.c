@@ -209,7 +209,7 @@ TEST(idle_heaps_share_pages) {
     CHECK_MSG(pages <= CROWD / 2, "%zu pages for %d blocks", pages, CROWD);
 }
 
-/* Somebody is in a bracket each time: the background makes use of the pages later. */
+/* Somebody is in a bracket each time: the collector thread makes use of the pages later. */
 TEST(idle_heaps_in_a_bracket) {
     looks_clear = false;
     CHECK_EQ_UINT(crowd_pages(), CROWD);

@@ -117,7 +117,7 @@ TEST(exchange) { run_threads(exchanger, MUTATORS, 2); }
 
 static void barrier(void) { (void)bracket_wait(NULL); }
 
-/* Who is short of pages takes those of the others, who go on. Where a look fails they are left to the background. */
+/* Who is short of pages takes those of the others, who go on. Where a look fails they are left to the collector thread. */
 static bool clear_sometimes(const struct wane__heap *heap) {
     static uint32_t xlooks;
     return heap != NULL && add_relaxed(&xlooks, 1u) % 3 != 0;

@@ -189,7 +189,7 @@ TEST(who_needs_a_record_in_vain_aborts) {
     check_aborts(need_in_vain, NULL, "need_a_record: this thread cannot be attached: max_threads");
 }
 
-/* The library's thread has an id of its own, which counts for nothing and is nobody else's. */
+/* The collector thread has an id of its own, which counts for nothing and is nobody else's. */
 static void adopt(void *unused) {
     (void)unused;
     struct wane__record *own = self();

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * share.c: the share of a core that the library's thread has, on a clock of the test's own.
+ * share.c: the share of a core that the collector thread has, on a clock of the test's own.
  */
 #include "cycle/share.h"
 

@@ -5,7 +5,7 @@
  * told, step by step, so that each order of the steps is certain; objects; and what must be so
  * after each test.
  *
- * The library's own thread is never started here: nothing happens but what a test does.
+ * The collector thread is never started here: nothing happens but what a test does.
  */
 #ifndef WANE_TESTS_THREAD_UTIL_H
 #define WANE_TESTS_THREAD_UTIL_H
