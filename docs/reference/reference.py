@@ -4,7 +4,10 @@
 """The reference, out of the comments of the public headers, which are written to be read in the headers.
 
     reference.py filter HEADER                  the header as doxygen wants to see it, to standard output
-    reference.py man VERSION OUTPUT HEADER...   pages of sections 3 and 7, in OUTPUT/man3 and OUTPUT/man7
+    reference.py man VERSION OUTPUT HEADER... [-- HEADER...]
+                                                pages of sections 3 and 7, in OUTPUT/man3 and OUTPUT/man7
+
+Each list of headers is a library's.
 
 A comment belongs to the declarations that follow it without a blank line: all of them. Its paragraphs are prose, but for
 lines that begin with a parameter's name and a colon, with "Returns", or with one of the words of LABELS and a colon;
@@ -16,12 +19,13 @@ import shutil
 import sys
 
 LABELS = ('Ownership', 'Threads', 'Errors')
-FIRST_HEADER = 'wane.h'
+# A library's first header, and its name for pkg-config and for its page in section 7.
+LIBRARIES = {'wane.h': 'wane', 'wane/values.h': 'wane-values'}
 INTERNAL = ('WANE_API', 'WANE_INLINE')
 
 
 class Item:
-    """A comment and what it is about: a list of (kind, name, text), kind one of function, type, macro, constants."""
+    """A comment and what it is about: a list of (kind, name, text), kind one of function, variable, type, macro, constants."""
 
     def __init__(self, header, comment, declarations):
         self.header = header
@@ -76,6 +80,8 @@ def declarations_of(block):
         name = re.search(r'\b(wane_\w+)\s*\(', text)
         if name and not name.group(1).startswith('wane__'):
             found.append(('function', name.group(1), text))
+    for match in re.finditer(r'^extern WANE_API ([^;(]*\b(wane_(?!_)\w+));', block, re.M):
+        found.append(('variable', match.group(2), 'extern ' + match.group(1)))
     match = re.search(r'^typedef struct \w+ \{.*?^\} (wane_\w+);|^struct (wane_\w+) \{.*?^\};|^typedef struct (wane_\w+) \3;',
                       block, re.M | re.S)
     name = match and (match.group(1) or match.group(2) or match.group(3))
@@ -206,7 +212,7 @@ def filter_header(path):
         if not seen_head:
             seen_head = True
             name, _, brief = lines[0].partition(': ')
-            page = '@mainpage libwane\n\n' if name == FIRST_HEADER else ''
+            page = '@mainpage libwane\n\n' if name == 'wane.h' else ''
             return '/** ' + page + '@file ' + name + '\n' + doxygen_body([brief] + lines[1:], ()) + '\n*/\n' + block
         found = declarations_of(block)
         parameters = {p for kind, _, t in found if kind == 'function' for p in parameters_of(t)}
@@ -214,7 +220,7 @@ def filter_header(path):
         if len(found) > 1 or parameters:
             docs = iter('/** ' + doxygen_body(lines, set(parameters_of(t)) if k == 'function' else ()) + ' */\n'
                         for k, _, t in found)
-            return re.sub(r'^(?=(?:WANE_API|WANE_INLINE)\b)', lambda m: next(docs, ''), block, flags=re.M)
+            return re.sub(r'^(?=(?:extern )?WANE_API\b|WANE_INLINE\b|typedef struct \w+ wane_\w+;)', lambda m: next(docs, ''), block, flags=re.M)
         return doc + block
 
     text = COMMENT_AND_BLOCK.sub(convert, text)
@@ -252,14 +258,14 @@ def brief_of(lines):
     return text[:1].lower() + text[1:] if not text.startswith('NULL') else text
 
 
-def man_page(item, version, together):
+def man_page(item, version, together, first):
     names = [name for _, name, _ in item.declarations]
     out = ['.TH ' + names[0] + ' 3 "" "libwane ' + version + '" "libwane"', '.SH NAME',
            ', '.join(names) + ' \\- ' + for_man(brief_of(item.comment)).replace('\\fB', '').replace('\\fR', ''),
-           '.SH SYNOPSIS', '.nf', '.B #include <wane.h>', '']
+           '.SH SYNOPSIS', '.nf', '.B #include <' + first + '>', '']
     for kind, _, text in item.declarations:
-        text = text if kind in ('function', 'type', 'constants') else '#define ' + text
-        semicolon = ';' if kind == 'function' else ''
+        text = text if kind in ('function', 'variable', 'type', 'constants') else '#define ' + text
+        semicolon = ';' if kind in ('function', 'variable') else ''
         out.append('\\fB' + (text + semicolon).replace('\\', '\\e').replace('-', '\\-').replace('\n', '\\fR\n\\fB') + '\\fR')
     out += ['.fi', '.SH DESCRIPTION']
     section = 'DESCRIPTION'
@@ -278,14 +284,15 @@ def man_page(item, version, together):
         else:
             out += ['.PP', for_man(text)]
     others = [name for name in together if name not in names]
-    out += ['.SH SEE ALSO', ',\n'.join(['.BR wane (7)'] + ['.BR ' + n + ' (3)' for n in others]).replace('),\n', ') ,\n')]
+    out += ['.SH SEE ALSO', ',\n'.join(['.BR ' + for_man(LIBRARIES[first]) + ' (7)'] + ['.BR ' + n + ' (3)' for n in others]).replace('),\n', ') ,\n')]
     return '\n'.join(out) + '\n'
 
 
-def whole_page(head, contents, version):
-    out = ['.TH wane 7 "" "libwane ' + version + '" "libwane"', '.SH NAME',
-           'wane \\- ' + for_man(head[0].partition(': ')[2].rstrip('.')), '.SH SYNOPSIS', '.nf', '.B #include <wane.h>', '',
-           'cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs wane)', '.fi', '.SH DESCRIPTION']
+def whole_page(head, contents, version, first):
+    library = for_man(LIBRARIES[first])
+    out = ['.TH ' + LIBRARIES[first] + ' 7 "" "libwane ' + version + '" "libwane"', '.SH NAME',
+           library + ' \\- ' + for_man(head[0].partition(': ')[2].rstrip('.')), '.SH SYNOPSIS', '.nf', '.B #include <' + first + '>', '',
+           'cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs ' + library + ')', '.fi', '.SH DESCRIPTION']
     for label, text in paragraphs(head[1:], ()):
         out += [kept(text) if label == '|' else '.PP\n' + for_man(text)]
     out.append('.SH PAGES')
@@ -299,19 +306,16 @@ def whole_page(head, contents, version):
     return '\n'.join(out) + '\n'
 
 
-def write_pages(version, output, headers):
-    root = os.path.commonpath([os.path.dirname(h) for h in headers])
-    head, contents = None, []
+def write_pages(version, output, root, headers):
+    """The pages of one library."""
+    head, first, contents = None, None, []
     for path in headers:
         header = os.path.relpath(path, root)
         lines, items = items_of(path, header)
-        if header == FIRST_HEADER:
-            head = lines
+        if header in LIBRARIES:
+            head, first = lines, header
         else:
             contents.append((header, lines, items))
-    for section in ('man3', 'man7'):
-        shutil.rmtree(os.path.join(output, section), ignore_errors=True)
-        os.makedirs(os.path.join(output, section))
 
     def write(section, name, text):
         with open(os.path.join(output, section, name), 'w', encoding='utf-8') as f:
@@ -321,17 +325,28 @@ def write_pages(version, output, headers):
         together = [item.declarations[0][1] for item in items if item.declarations[0][0] == 'function']
         for item in items:
             names = [name for _, name, _ in item.declarations]
-            write('man3', names[0] + '.3', man_page(item, version, together))
+            write('man3', names[0] + '.3', man_page(item, version, together, first))
             for other in names[1:]:
                 write('man3', other + '.3', '.so man3/' + names[0] + '.3\n')
-    write('man7', 'wane.7', whole_page(head, contents, version))
+    write('man7', LIBRARIES[first] + '.7', whole_page(head, contents, version, first))
+
+
+def write_libraries(version, output, arguments):
+    split = arguments.index('--') if '--' in arguments else len(arguments)
+    lists = [l for l in (arguments[:split], arguments[split + 1:]) if l]
+    root = os.path.commonpath([os.path.dirname(h) for h in lists[0]])
+    for section in ('man3', 'man7'):
+        shutil.rmtree(os.path.join(output, section), ignore_errors=True)
+        os.makedirs(os.path.join(output, section))
+    for headers in lists:
+        write_pages(version, output, root, headers)
 
 
 def main(arguments):
     if len(arguments) == 2 and arguments[0] == 'filter':
         filter_header(arguments[1])
     elif len(arguments) > 3 and arguments[0] == 'man':
-        write_pages(arguments[1], arguments[2], arguments[3:])
+        write_libraries(arguments[1], arguments[2], arguments[3:])
     else:
         sys.exit(__doc__)
 

@@ -25,6 +25,14 @@ cat >"$tmp/user/program.cc" <<'END'
 
 int main() { return std::strcmp(wane_version(), VERSION) != 0 || !wane::make<int>(); }
 END
+cat >"$tmp/user/values.c" <<'END'
+#include <wane/values.h>
+
+int main(void) {
+    WANE_AUTO wane_str *s = wane_str_from("seven");
+    return wane_str_len(s) != 5;
+}
+END
 version=$(sed -n "s/^  version: '\(.*\)',/\1/p" "$root/meson.build")
 
 run() {
@@ -51,6 +59,10 @@ foreach(kind c cc)
     target_link_libraries(${kind}_${target} PRIVATE wane::${target})
   endforeach()
 endforeach()
+foreach(target values values_static)
+  add_executable(c_${target} values.c)
+  target_link_libraries(c_${target} PRIVATE wane::${target})
+endforeach()
 END
     # configure WANTED: fails when there is no such version.
     configure() {
@@ -67,7 +79,8 @@ END
         configure "$right" || { cat "$tmp/log"; exit 1; }
     done
     cmake --build "$tmp/out" >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
-    run "$tmp/out/c_wane" "$tmp/out/c_wane_static" "$tmp/out/cc_wane" "$tmp/out/cc_wane_static"
+    run "$tmp/out/c_wane" "$tmp/out/c_wane_static" "$tmp/out/cc_wane" "$tmp/out/cc_wane_static" "$tmp/out/c_values" \
+        "$tmp/out/c_values_static"
     ;;
 subproject)
     mkdir "$tmp/user/subprojects"
@@ -82,13 +95,14 @@ foreach kind : ['c', 'cc']
     c_args: '-DVERSION="@0@"'.format(wane_dep.version()),
   )
 endforeach
+executable('c_values', 'values.c', dependencies: dependency('wane-values', fallback: ['wane', 'wane_values_dep']))
 END
     # Nothing of the tests is built inside another project, and the program is warned of nothing in the headers.
     for way in shared static; do
         PKG_CONFIG_LIBDIR=$tmp "$meson" setup "$tmp/$way" "$tmp/user" -Ddefault_library=$way -Dwarning_level=3 -Dwerror=true \
             >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
         ninja -C "$tmp/$way" >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
-        run "$tmp/$way/c_wane" "$tmp/$way/cc_wane"
+        run "$tmp/$way/c_wane" "$tmp/$way/cc_wane" "$tmp/$way/c_values"
     done
     if find "$tmp/shared" -path '*/wane/tests/*' | grep .; then
         echo 'tests are built in a subproject'

@@ -68,7 +68,7 @@ refuse() {
     fi
 }
 refuse 's/^global:/global: wane__planted;/'
-refuse 's/wane_version;//'
+refuse '0,/^ *wane_[a-z]/{//d}'
 refuse 's/^global:/global: wane_*;/'
 
 check "$map"

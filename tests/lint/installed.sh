@@ -67,3 +67,25 @@ done
 for compiler in g++ clang++; do
     try $compiler "$tmp/program.cc"
 done
+
+# libwane-values, which asks for wane and for nothing else.
+pc=$(dirname "$pc")/wane-values.pc
+[ -e "$pc" ] || { echo 'wane-values.pc is not installed'; exit 1; }
+values() { PKG_CONFIG_LIBDIR=$(dirname "$pc") pkg-config --define-variable=prefix="$prefix" "$@" wane-values; }
+[ "$(values --print-requires | sed 's/ .*//')" = wane ] || { echo "wane-values.pc requires:"; values --print-requires; exit 1; }
+[ -z "$(values --print-requires-private)" ] || { echo "wane-values.pc requires:"; values --print-requires-private; exit 1; }
+cat >"$tmp/values.c" <<'END'
+#include <wane/values.h>
+
+int main(void) {
+    WANE_AUTO wane_str *s = wane_str_from("seven");
+    return wane_str_len(s) != 5;
+}
+END
+# shellcheck disable=SC2046
+gcc $(values --cflags) "$tmp/values.c" -o "$tmp/program" $(values --libs)
+LD_LIBRARY_PATH=$libdir "$tmp/program" || { echo 'values: wrong length or crash'; exit 1; }
+# shellcheck disable=SC2046
+gcc $(values --cflags) "$tmp/values.c" -o "$tmp/program" "$libdir/libwane-values.a" "$libdir/libwane.a" \
+    $(values --libs --static | sed 's/-lwane-values\>//; s/-lwane\>//')
+"$tmp/program" || { echo 'values, static: wrong length or crash'; exit 1; }

@@ -6,8 +6,9 @@
 # ARCHIVE, which has all of them, uses a symbol that a folder above its own defines.
 #
 # An include goes down the list or stays in its folder. Folders of equal height do not include each
-# other either, so that each can be understood, and left out, alone. A declaration lower down, of what is
-# defined further up, would pass as an include: hence the symbols.
+# other either, so that each can be understood, and left out, alone. value is a library of its own, which
+# uses the public header alone. A declaration lower down, of what is defined further up, would pass as an include:
+# hence the symbols.
 set -eu
 
 root=$1 archive=$2
@@ -79,6 +80,8 @@ check() {
             if (name == "wane.h" || folder == "wane") next
             if (folder == "") complain("include \"" name "\" does not name its folder")
             else if (!(folder in rank)) complain("include \"" name "\": unknown folder")
+            else if (own == "value" && folder != own)
+                complain("include \"" name "\": value uses the public header alone")
             else if (own in rank && folder != own && rank[folder] >= rank[own])
                 complain("include \"" name "\" goes up from " own)
         }
@@ -104,6 +107,7 @@ plant heap '#include "thread/x.h"'
 plant count ' # include "life/x.h"'
 plant cycle '#include "value/x.h"'
 plant trace '#include "api/x.h"'
+plant value '#include "base/x.h"'
 plant os '#include "../api/x.h"'
 plant thread '#include "x.h"'
 plant elsewhere '#include <stdio.h>'

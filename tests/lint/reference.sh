@@ -2,17 +2,18 @@
 # SPDX-FileCopyrightText: 2026 The libwane authors
 # SPDX-License-Identifier: MIT
 #
-# reference.sh MAP BUILT SCRIPT VERSION HEADER: every call in MAP has a manual page in BUILT that says what it does and
-# what it looks like; each page is good input for man(1); wane(7) names them all. Doxygen, where it was there, gave no
+# reference.sh BUILT SCRIPT VERSION HEADER MAP...: every name in a MAP has a manual page in BUILT that says what it does
+# and what it looks like; each page is good input for man(1); wane(7), or the like, names them all. Doxygen, where it was there, gave no
 # warning, and its index names them too. HEADER serves the self-test.
 set -eu
 
-map=$1 built=$(realpath "$2") script=$3 version=$4 header=$5
+built=$(realpath "$1") script=$2 version=$3 header=$4
+shift 4
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export LC_ALL=C
 
-perl -0777 -ne 's{/\*.*?\*/}{}gs; print "$1\n" while /\b(wane_(?!_)\w+)\s*;/g' "$map" >"$tmp/calls"
+perl -0777 -ne 's{/\*.*?\*/}{}gs; print "$1\n" while /\b(wane_(?!_)\w+)\s*;/g' "$@" >"$tmp/calls"
 [ -s "$tmp/calls" ] || { echo 'no call in the map'; exit 1; }
 
 # check MAN3 MAN7: prints what is missing.
@@ -27,8 +28,8 @@ check() {
             grep -q "^\.$part" "$page" || { echo "$call(3): no $part"; bad=1; }
         done
         sed -n '/^\.SH NAME/{n;p;}' "$page" | grep -qE "\<$call\>.* .- ..+" || { echo "$call(3): not in its NAME"; bad=1; }
-        sed -n '/^\.SH SYNOPSIS/,/^\.SH DESC/p' "$page" | grep -q "\<$call(" || { echo "$call(3): no prototype"; bad=1; }
-        grep -qF "fB$call\\fR(3)" "$2/wane.7" || { echo "$call(3): not in wane(7)"; bad=1; }
+        sed -n '/^\.SH SYNOPSIS/,/^\.SH DESC/p' "$page" | grep -qE "\<$call[(;]" || { echo "$call(3): no prototype"; bad=1; }
+        grep -qF "fB$call\\fR(3)" "$2"/*.7 || { echo "$call(3): on no page of section 7"; bad=1; }
     done <"$tmp/calls"
     return $bad
 }
@@ -54,7 +55,7 @@ fi
 if [ -e "$built/html" ]; then
     [ ! -s "$built/warnings.txt" ] || { cat "$built/warnings.txt"; exit 1; }
     while read -r call; do
-        grep -qF "$call()" "$built"/html/globals_func*.html || { echo "not in the index: $call"; exit 1; }
+        grep -qE "$call(\(\))?[^_a-z]" "$built"/html/globals_func*.html "$built"/html/globals_vars*.html || { echo "not in the index: $call"; exit 1; }
     done <"$tmp/calls"
 fi
 echo "$(wc -l <"$tmp/calls") calls"

@@ -1,0 +1,52 @@
+/* SPDX-FileCopyrightText: 2026 The libwane authors */
+/* SPDX-License-Identifier: MIT */
+/*
+ * value/int.c: boxed integers.
+ *
+ * A small one is made when it is first asked for, and stays: the table has it from the compare-and-swap on, which decides
+ * between threads that made the same one, and it is immortal a moment later. Until then the table's unit holds it.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <wane.h>
+#include <wane/int.h>
+
+#define SMALL_LEAST (-5)
+#define SMALL_MOST 256
+
+struct wane_int {
+    int64_t value; /* immutable after birth */
+};
+
+wane_type wane_int_type = {.name = "int", .size = sizeof(struct wane_int)};
+
+static _Atomic(struct wane_int *) xsmall[SMALL_MOST - SMALL_LEAST + 1];
+
+static struct wane_int *make(int64_t value) {
+    struct wane_int *i = wane_new(&wane_int_type);
+    if (i != NULL)
+        i->value = value;
+    return i;
+}
+
+static struct wane_int *make_small(int64_t value) {
+    struct wane_int *made = make(value), *there = NULL;
+    if (made == NULL)
+        return NULL;
+    if (!atomic_compare_exchange_strong_explicit(&xsmall[value - SMALL_LEAST], &there, made, memory_order_acq_rel,
+                                                 memory_order_acquire)) { /* [order:value-int] */
+        wane_release(made);
+        return wane_retain(there);
+    }
+    wane_immortalize(made);
+    return made;
+}
+
+wane_int *wane_int_new(int64_t value) {
+    if (value < SMALL_LEAST || value > SMALL_MOST)
+        return make(value);
+    struct wane_int *there = atomic_load_explicit(&xsmall[value - SMALL_LEAST], memory_order_acquire); /* [order:value-int] */
+    return there != NULL ? wane_retain(there) : make_small(value);
+}
+
+int64_t wane_int_value(const wane_int *i) { return i != NULL ? i->value : 0; }
