@@ -41,8 +41,9 @@ struct wane_type {
     const size_t *slots;
     /*
      * Visits further slots, at no fixed offset: calls nothing but wane_visit and wane_visit_n. Called inside a guard,
-     * on any thread, beside threads that change the object, and at its death. Storage that it reads must be replaced
-     * with wane_defer, or, in `destroy`, freed at once.
+     * on any thread, beside threads that change the object, and at its death; from the object's birth on, so zeroed
+     * memory must be a valid state, and a constructor stores a pointer before the length that says how far it may be
+     * read, with release. Storage that it reads must be replaced with wane_defer, or, in `destroy`, freed at once.
      */
     void (*trace)(void *self, wane_visitor *v);
     /*

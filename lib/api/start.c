@@ -17,7 +17,9 @@
 #include "cycle/callbacks.h"
 #include "cycle/collect.h"
 #include "cycle/generations.h"
+#include "cycle/inspect.h"
 #include "cycle/kept.h"
+#include "cycle/phases.h"
 #include "cycle/walk.h"
 #include "heap/quarantine.h"
 #include "life/apply.h"
@@ -99,6 +101,7 @@ static void child(void) {
     wane__kept_fork_release();
     wane__callbacks_fork_child(self);
     wane__walk_fork_child(self);
+    wane__frozen_fork_child(self);
     wane__generations_fork_child(self);
     wane__background_fork_child();
     wane__event_fork_child();
@@ -153,6 +156,7 @@ void wane__start(void) {
     wane__heap_looks = &wane__bracket_looks;
     wane__background_init();
     wane__trace_init();
+    wane__phases_start();
     atexit(park);
     store_release(&xstarted, true);
     if (!forking)

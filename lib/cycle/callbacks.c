@@ -7,9 +7,9 @@
  * order of adding. An event goes through the numbers that there were when it began: what is added meanwhile hears of the
  * next one, and what is removed is not called any more.
  *
- * Who removes one takes it off the list under the lock, and then waits while its number is the running one, unless it is
- * the caller itself that runs it: the number says under the lock whether the call is over. So nobody needs the entry after
- * it left the list, and it is freed at once.
+ * Who removes one takes it off the list under the lock, and then waits while a call of that function with that argument is running,
+ * whichever entry it was made for, and if none is left: it may have removed itself, and added itself again. Not in that
+ * call itself. So nobody needs the entry after it left the list, and it is freed at once.
  */
 #include "cycle/callbacks.h"
 
@@ -30,9 +30,13 @@ struct callback {
 static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_CALLBACKS);
 static struct callback *first; /* by rising numbers */
 static uint64_t last_number;
-static uint64_t running; /* number of the one that is being called; 0: none is */
-static uint32_t runner;  /* id of the thread that calls it */
+static struct callback running; /* a copy of the one that is being called; its number is 0 when none is */
+static uint32_t runner;         /* id of the thread that calls it */
 static bool xany;        /* the list is not empty; for who looks without the lock */
+
+static bool is_of(const struct callback *c, void (*fn)(const wane_gc_event *e, void *arg), const void *arg) {
+    return c->fn == fn && c->arg == arg;
+}
 
 int wane__callback_add(void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
     struct callback *new = malloc(sizeof *new), **at;
@@ -40,7 +44,7 @@ int wane__callback_add(void (*fn)(const wane_gc_event *e, void *arg), void *arg)
         return -ENOMEM;
     wane__mutex_lock(&lock);
     for (at = &first; *at != NULL; at = &(*at)->next) {
-        if ((*at)->fn == fn && (*at)->arg == arg)
+        if (is_of(*at, fn, arg))
             break;
     }
     bool there = *at != NULL;
@@ -55,31 +59,29 @@ int wane__callback_add(void (*fn)(const wane_gc_event *e, void *arg), void *arg)
     return there ? -EEXIST : 0;
 }
 
-/* Off the list; its number, or 0. */
-static uint64_t remove_locked(void (*fn)(const wane_gc_event *e, void *arg), void *arg, struct callback **ret) {
+/* Off the list; NULL: it is not there. */
+static struct callback *remove_locked(void (*fn)(const wane_gc_event *e, void *arg), const void *arg) {
     struct callback **at = &first;
-    while (*at != NULL && ((*at)->fn != fn || (*at)->arg != arg))
+    while (*at != NULL && !is_of(*at, fn, arg))
         at = &(*at)->next;
-    *ret = *at;
-    if (*at == NULL)
-        return 0;
-    *at = (*at)->next;
+    struct callback *gone = *at;
+    if (gone != NULL)
+        *at = gone->next;
     store_relaxed(&xany, first != NULL);
-    return (*ret)->number;
+    return gone;
 }
 
 int wane__callback_remove(const struct wane__record *self, void (*fn)(const wane_gc_event *e, void *arg), void *arg) {
-    struct callback *gone;
     wane__mutex_lock(&lock);
-    uint64_t number = remove_locked(fn, arg, &gone);
-    while (number != 0 && running == number && runner != self->id) {
+    struct callback *gone = remove_locked(fn, arg);
+    while (running.number != 0 && is_of(&running, fn, arg) && runner != self->id) {
         wane__mutex_unlock(&lock);
         wane__pause_briefly();
         wane__mutex_lock(&lock);
     }
     wane__mutex_unlock(&lock);
     free(gone);
-    return number != 0 ? 0 : -ENOENT;
+    return gone != NULL ? 0 : -ENOENT;
 }
 
 /* One call, on the stack of whoever makes it. */
@@ -104,7 +106,8 @@ static bool begin_next(const struct wane__record *r, uint64_t *at, uint64_t most
     if (found) {
         ret->fn = c->fn;
         ret->arg = c->arg;
-        *at = running = c->number;
+        running = *c;
+        *at = c->number;
         runner = r->id;
     }
     wane__mutex_unlock(&lock);
@@ -120,7 +123,7 @@ static uint64_t greatest_number(void) {
 
 static void ended(void) {
     wane__mutex_lock(&lock);
-    running = 0;
+    running.number = 0;
     wane__mutex_unlock(&lock);
 }
 
@@ -142,6 +145,6 @@ void wane__callbacks_fork_parent(void) { wane__mutex_unlock(&lock); }
 /* A call that a vanished thread was in has no end. */
 void wane__callbacks_fork_child(const struct wane__record *self) {
     if (self == NULL || runner != self->id)
-        running = 0;
+        running.number = 0;
     wane__mutex_unlock(&lock);
 }

@@ -163,10 +163,29 @@ void wane__collection_begin(const struct wane__scope *what) {
 
 bool wane__collection_is_open(void) { return current.stage != WANE__STAGE_OVER; }
 
-/* Upgraded ones are not in doubt any more before another step begins. */
+/*
+ * Whether what is in doubt has been judged: from the verdict on nobody looks at its counts again, unless a finalizer ran,
+ * after which the proof is made again.
+ */
+static bool has_judged(const struct wane__collection *c) {
+    switch (c->stage) {
+    case WANE__STAGE_PROOF:
+        for (size_t i = 0; i <= c->step; i++) {
+            if (proof[i].work == wane__acquit)
+                return true;
+        }
+        return false;
+    case WANE__STAGE_FINALIZE:
+        return !c->finalized;
+    default:
+        return c->stage == WANE__STAGE_END;
+    }
+}
+
+/* Some of it is acquitted yet, or upgraded: that may be taken when it is not in doubt any more. */
 bool wane__collection_dooms(const struct wane__header *h) {
     const struct wane__collection *c = &current;
-    uint32_t number = c->stage == WANE__STAGE_END && c->decided ? wane__table_find(h) : WANE__NO_SUSPECT;
+    uint32_t number = has_judged(c) ? wane__table_find(h) : WANE__NO_SUSPECT;
     return number != WANE__NO_SUSPECT && wane__in_doubt(&c->table.suspects[number]);
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/atomic.h"
 #include "os/clock.h"
 
 #define NONE UINT32_MAX
@@ -33,12 +34,14 @@ bool wane__components_begin(struct wane__components *c, size_t n) {
 }
 
 void wane__components_free(struct wane__components *c) {
-    free(c->of);
-    free(c->order);
-    free(c->low);
-    free(c->frames);
-    free(c->open);
+    struct wane__components gone = *c;
     memset(c, 0, sizeof *c);
+    compiler_barrier(); /* the child of a fork may lose memory, and frees none twice */
+    free(gone.of);
+    free(gone.order);
+    free(gone.low);
+    free(gone.frames);
+    free(gone.open);
 }
 
 static void visit(struct wane__components *c, uint32_t node) {

@@ -174,6 +174,10 @@ int wane__explain(struct wane__record *r, void *obj, FILE *out) {
     int saved = errno;
     if (!wane__word_has(load_acquire(&h->shared), WANE__LIVE)) /* [order:count] */
         return -ESRCH;
+    if (wane__word_is_static(load_relaxed(&h->shared))) {
+        say(out, "%p, of type \"%s\", is a static object: it is immortal, and nobody keeps it alive\n", obj, wane__name_of(h));
+        return 0;
+    }
     int result = wane__graph_read(&g, r, false, h);
     uint32_t object = result == 0 ? wane__graph_find(&g, h) : WANE__NO_NODE;
     if (result == 0)

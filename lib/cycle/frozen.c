@@ -23,6 +23,7 @@
 #include "thread/wake.h"
 
 static bool xever; /* something was frozen since the last unfreeze */
+static const struct wane__record *xfreezer; /* under the claim: it has cleared marks of what it has not frozen yet */
 
 static bool clear_marks(struct wane__page *page, void *arg) {
     (void)arg;
@@ -119,17 +120,32 @@ static void for_all(bool (*each)(struct wane__header *h, void *arg), void *arg) 
 void wane__freeze(struct wane__record *r) {
     bool claimed = wane__collector_claim(r);
     store_relaxed(&xever, true);
+    store_relaxed(&xfreezer, r);
     discharge_marks();
     for_all(freeze, NULL);
+    store_relaxed(&xfreezer, (const struct wane__record *)NULL);
     wane__collector_unclaim(claimed);
+}
+
+/* What a vanished thread was about to freeze stays what it was: candidates, whose pages need their marks. */
+void wane__frozen_fork_child(const struct wane__record *self) {
+    if (xfreezer == NULL || xfreezer == self)
+        return;
+    xfreezer = NULL;
+    wane__heap_walk_pages(set_marks, NULL);
+    wane__keep_flags();
 }
 
 void wane__unfreeze(struct wane__record *r) {
     if (!load_relaxed(&xever))
         return;
     bool claimed = wane__collector_claim(r);
-    while (!wane__pins_begin(r, WANE__PINS_TRACKED))
-        wane__pause_briefly(); /* until each thread knows of fences */
+    while (!wane__pins_begin(r, WANE__PINS_TRACKED)) { /* until each thread knows of fences; others collect meanwhile */
+        wane__pins_end();
+        wane__collector_unclaim(claimed);
+        wane__pause_briefly();
+        claimed = wane__collector_claim(r);
+    }
     for_all(unfreeze, r);
     store_relaxed(&xever, false);
     wane__pins_end();

@@ -45,9 +45,13 @@ static int64_t bytes_before;             /* that lived when it, or its first par
 static int64_t bytes_freed;              /* by its parts */
 static uint64_t event_since;             /* when the program was told that it, or the run of passes that it is of, began */
 static bool base_falls;                  /* the deaths that the oldest generation's last collection caused are not over */
+static uint64_t library_cpu;             /* that collections by the library's thread took */
 
-/* A collection was begun, and nobody is at it. */
-static bool xopen;
+/* A collection was begun, and nobody is at it; the library's thread left it so, which goes on when it has credit again. */
+static bool xopen, xopen_in_library;
+
+/* Who had the claim last looks at the heap, a piece at a time, and collects nothing. */
+static bool xlooking;
 
 static struct wane__mutex policy_lock = WANE__MUTEX(WANE__RANK_POLICY);
 static struct wane__policy policy;
@@ -60,10 +64,12 @@ static bool claim(const struct wane__record *r) {
     if (!cas_acq_rel(&xclaim, &nobody, r->id)) /* [order:consumer] */
         return false;
     wane__tsan_acquire(&xclaim);
+    store_relaxed(&xlooking, false);
     return true;
 }
 
 static void unclaim(void) {
+    store_relaxed(&xopen_in_library, load_relaxed(&xclaim) == WANE__ID_COLLECTOR);
     store_relaxed(&xopen, wane__collection_is_open());
     wane__tsan_release(&xclaim);
     store_release(&xclaim, 0u); /* [order:consumer] */
@@ -79,6 +85,21 @@ static void wait_for_claim(const struct wane__record *r) {
     while (!claim(r))
         wane__pause_briefly();
     sub_relaxed(&xclaim_wanted, 1u);
+}
+
+/* So long the library's thread waits for such a one: more than a piece takes. */
+#define LOOKERS_NS 20000000
+
+/* By who does without while somebody collects. Who looks at the heap again and again would have the claim each time. */
+static bool claim_from_lookers(const struct wane__record *r, uint64_t deadline) {
+    if (claim(r))
+        return true;
+    add_relaxed(&xclaim_wanted, 1u);
+    bool got = false;
+    while (load_relaxed(&xlooking) && !(got = claim(r)) && wane__now() < deadline)
+        wane__pause_briefly();
+    sub_relaxed(&xclaim_wanted, 1u);
+    return got;
 }
 
 /* By who may come again at once, and is awake: who waits comes first. */
@@ -188,6 +209,8 @@ static bool go_on(struct wane__record *r, uint64_t deadline, struct wane__findin
     cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
     wane__tally(xstats[scope.generation].cpu_ns, cpu);
     slices_cpu += cpu;
+    if (r->id == WANE__ID_COLLECTOR)
+        library_cpu += cpu;
     slices_took += wane__now() - since;
     if (!ended)
         return false;
@@ -248,14 +271,17 @@ static bool next_due(struct wane__scope *ret) {
 /* Between two looks at what the collector thread has used, where it may not use a whole core. */
 #define SHARE_SLICE_NS 2000000
 
-/* Until when it may go on with collections; 0: to their end. False: it has used its share. */
+/* Until when it may go on with collections; 0: to their end. False: it has used its share. Under the claim. */
 static bool has_share(uint64_t *ret_deadline) {
     static struct wane__share share; /* the collector thread's */
     unsigned percent = (unsigned)wane__option(collector_cpu_percent);
     *ret_deadline = 0;
     if (percent >= 100)
         return true;
-    uint64_t now = wane__now(), left = wane__share_left(&share, now, wane__clock(CLOCK_THREAD_CPUTIME_ID), percent);
+    uint64_t now = wane__now(), cpu = wane__clock(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t left = wane__share_left(&share, now, cpu, library_cpu, percent);
+    if (left == 0) /* no birth waits for a collection that does not come */
+        store_relaxed(&wane__xtracked_limit, INT64_MAX);
     *ret_deadline = now + (left < SHARE_SLICE_NS ? left : SHARE_SLICE_NS);
     return left > 0;
 }
@@ -264,10 +290,10 @@ bool wane__collect_if_due(struct wane__record *r) {
     struct wane__scope what;
     struct wane__findings unused;
     uint64_t deadline;
-    bool did = false, more = has_share(&deadline) && claim(r);
-    if (!more)
+    if (!claim_from_lookers(r, wane__now() + LOOKERS_NS))
         return false;
-    if (!go_on_with_open(r, deadline)) {
+    bool did = false, more = has_share(&deadline);
+    if (more && !go_on_with_open(r, deadline)) {
         did = true;
         more = false;
     }
@@ -298,7 +324,7 @@ static bool next_of_step(enum wane__eagerness eagerness, struct wane__scope *ret
 int wane__collect_slice(struct wane__record *r, uint64_t deadline, enum wane__eagerness eagerness) {
     struct wane__scope what;
     struct wane__findings f = {0};
-    if (!claim(r))
+    if (!claim_from_lookers(r, deadline))
         return 0;
     bool open = wane__collection_is_open(), did = open;
     if (!open && next_of_step(eagerness, &what)) {
@@ -317,6 +343,7 @@ bool wane__collector_claim(struct wane__record *r) {
     wait_for_claim(r);
     if (r->callbacks == 0) /* else what is open stays so */
         finish_open(r);
+    store_relaxed(&xlooking, true);
     return true;
 }
 
@@ -325,7 +352,7 @@ void wane__collector_unclaim(bool claimed) {
         unclaim_for_others();
 }
 
-bool wane__collection_unfinished(void) { return load_relaxed(&xopen); }
+bool wane__collection_unfinished(void) { return load_relaxed(&xopen) && !load_relaxed(&xopen_in_library); }
 
 bool wane__collect_rest(struct wane__record *r, uint64_t deadline) {
     struct wane__findings unused;

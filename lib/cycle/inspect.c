@@ -172,7 +172,11 @@ size_t wane__show_referents(struct wane__record *r, void *obj, wane__each *each,
     void *few[BATCH];
     struct show s = {.r = r, .each = each, .arg = arg, .found = few, .room = BATCH};
     struct wane__header *h = wane__header_of(obj);
-    wane_type *t = wane__type_of(load_acquire(&h->shared)); /* [order:count] */
+    wane_type *t = wane__type_of_any(h);
+    if (load_relaxed(&t->wane__private[WANE__TYPE_ID]) == 0 && wane__type_register(t) == 0) { /* a static object's */
+        errno = ENOMEM;
+        return 0;
+    }
     struct gathering g = {.ops.slots = visit_gathering, .show = &s, .few = few, .full = true};
     while (g.full && !s.ended) {
         g.full = false;

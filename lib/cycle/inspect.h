@@ -27,5 +27,6 @@ size_t wane__report_leaks(struct wane__record *r);
 void wane__freeze(struct wane__record *r);
 void wane__unfreeze(struct wane__record *r);
 size_t wane__count_frozen(struct wane__record *r);
+void wane__frozen_fork_child(const struct wane__record *self);
 
 #endif

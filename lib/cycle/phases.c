@@ -15,39 +15,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "os/clock.h"
 
-static int fd = -1;
-static bool opened; /* or tried */
+static int fd = -1; /* written at the start only */
+
+/* Programs that close all that they did not open begin with the low ones, and their next files get those numbers. */
+#define FD_LEAST 100
 
 static void append(const char *text, size_t n) {
     long ignored = syscall(SYS_write, fd, text, n);
     (void)ignored;
 }
 
-static void open_file(void) {
+static int open_file(const char *path) {
+    int low = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644);
+    struct stat s;
+    if (low < 0)
+        return -errno;
+    /* A pipe may lose its reader, which would be a signal to whichever thread collects. */
+    int result = fstat(low, &s) != 0 ? -errno : S_ISFIFO(s.st_mode) || S_ISSOCK(s.st_mode) ? -ESPIPE : 0;
+    if (result == 0 && (result = fcntl(low, F_DUPFD_CLOEXEC, FD_LEAST)) < 0)
+        result = -errno;
+    syscall(SYS_close, low);
+    return result;
+}
+
+void wane__phases_start(void) {
     const char *path = secure_getenv("WANE_GC_TRACE");
-    opened = true;
     if (path == NULL || *path == '\0')
         return;
-    int saved = errno;
-    fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (fd < 0)
-        wane__log(WANE__LOG_WARNING, "WANE_GC_TRACE=%s: cannot be opened: %s", path, strerror(errno));
-    else if (lseek(fd, 0, SEEK_END) == 0)
-        append("[\n", 2);
+    int saved = errno, opened = open_file(path);
+    if (opened < 0) {
+        wane__log(WANE__LOG_WARNING, "WANE_GC_TRACE=%s: cannot be opened: %s", path, strerror(-opened));
+    } else {
+        fd = opened;
+        if (lseek(fd, 0, SEEK_END) == 0)
+            append("[\n", 2);
+    }
     errno = saved;
 }
 
-bool wane__phases_on(void) {
-    if (unlikely(!opened))
-        open_file();
-    return fd >= 0;
-}
+bool wane__phases_on(void) { return fd >= 0; }
 
 void wane__phase(const char *name, uint64_t since, const char *args, ...) {
     char line[512], more[256];

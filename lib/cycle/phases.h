@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether a profile is written: looked up at the first call. Under the claim, as what follows. */
+/* When the library starts: opens the file. A pipe or socket is refused. */
+void wane__phases_start(void);
+
+/* Whether a profile is written. Under the claim, as what follows. */
 bool wane__phases_on(void);
 
 /* A span of the calling thread, from `since` until now. `args`: the members of a JSON object. */

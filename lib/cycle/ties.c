@@ -80,8 +80,10 @@ static bool grow(struct wane__ties *t) {
         if (old->n > 0)
             *find(&bigger, old->from, old->place, old->to) = *old;
     }
-    free(t->of);
+    struct wane__tie *old_of = t->of;
     *t = bigger;
+    compiler_barrier(); /* the child of a fork may lose memory, and frees none twice */
+    free(old_of);
     return true;
 }
 
@@ -129,8 +131,10 @@ static void sort(struct wane__ties *t) {
 }
 
 static void clear(struct wane__ties *t) {
-    free(t->of);
+    struct wane__tie *of = t->of;
     *t = (struct wane__ties){.of = NULL};
+    compiler_barrier();
+    free(of);
 }
 
 void wane__ties_log(struct wane__ties *t, int level, const char *prefix) {

@@ -9,8 +9,8 @@
  * Objects with slots are born candidates: nearly all become one anyway, when they are given to a slot, and that costs
  * more there. The byte is part of the first word; the page's mark is looked at after `shared`: a collector that
  * cleared it before that look, and whose heavy barrier comes before it, is answered by setting it again; one whose
- * barrier comes later finds the object LIVE. But not objects with a `trace` callback, which would be called before its
- * maker has told anybody that the object is ready for it.
+ * barrier comes later finds the object LIVE. But not objects with a `trace` callback: while their maker fills them there
+ * is nothing to be found yet.
  */
 #include <errno.h>
 #include <string.h>

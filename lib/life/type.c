@@ -114,14 +114,13 @@ uint32_t wane__type_register(wane_type *t) {
     return id;
 }
 
-/* NULL: of no object. */
-static wane_type *type_of(const struct wane__header *h) {
+wane_type *wane__type_of_any(const struct wane__header *h) {
     uint64_t w = load_relaxed(&h->shared);
     return unlikely(wane__word_is_static(w)) ? wane__immortal_of(h)->type : wane__type_of(w);
 }
 
 const char *wane__name_of(const struct wane__header *h) {
-    const wane_type *t = type_of(h);
+    const wane_type *t = wane__type_of_any(h);
     return t != NULL ? name_of(t) : "(none)";
 }
 
@@ -129,7 +128,7 @@ wane_type *wane_typeof(const void *obj) {
     if (obj == NULL)
         return NULL;
     wane__need_ours(wane__header_of(obj), "wane_typeof");
-    return type_of(wane__header_of(obj));
+    return wane__type_of_any(wane__header_of(obj));
 }
 
 size_t wane_sizeof(const void *obj) {
@@ -143,8 +142,9 @@ size_t wane_sizeof(const void *obj) {
 }
 
 wane_slot *wane__extra_slots(const wane_type *t, struct wane__header *h, size_t *ret_n) {
-    size_t begin = (t->size + sizeof(wane_slot) - 1) & ~(sizeof(wane_slot) - 1);
-    size_t end = wane__heap_block_size(h) - sizeof *h;
+    size_t begin = (t->size + sizeof(wane_slot) - 1) & ~(sizeof(wane_slot) - 1), end = 0;
+    if (!wane__word_is_static(load_relaxed(&h->shared))) /* which has no room behind its fields */
+        end = wane__heap_block_size(h) - sizeof *h;
     *ret_n = end > begin ? (end - begin) / sizeof(wane_slot) : 0;
     return (wane_slot *)(void *)((char *)wane__payload_of(h) + begin);
 }

@@ -89,6 +89,9 @@ wane__visit_quick(wane_type *t, struct wane__header *h, struct wane__visit_ops *
         slots(ops, (wane_slot *)(void *)(payload + t->slots[i]), 1);
 }
 
+/* The type of any object, static ones included, whose word has none, and whose type need not be registered. NULL: of no object. */
+wane_type *wane__type_of_any(const struct wane__header *h);
+
 /* The name of an object's type, for messages; works on dead objects, whose word keeps the type. */
 const char *wane__name_of(const struct wane__header *h);
 

@@ -475,7 +475,8 @@ TEST(several_threads_collect_at_once) {
         api_join(threads[i]);
     }
     wane_gc_collect(2);
-    CHECK_EQ_UINT(collections(), then + 161);
+    size_t since = collections() - then;
+    CHECK(since == 161 || (since > 161 && getenv("INJECT_FIRST") != NULL));  // births without memory collect, too
     CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 4 * 40 * 10);
 }
 

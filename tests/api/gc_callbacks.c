@@ -266,6 +266,44 @@ static void use_resource(const wane_gc_event *e, void *arg) {
     atomic_fetch_sub(&r->inside, 1);
 }
 
+// So it is for a callback that has removed itself, and added itself again: what remove takes off is another entry than the one
+// whose call is running.
+static _Atomic(unsigned) readded;
+
+static void readd(const wane_gc_event *e, void *arg) {
+    struct resource *r = arg;
+    if (e->phase != WANE_GC_START) {
+        return;
+    }
+    CHECK_EQ_INT(wane_gc_remove_callback(readd, arg), 0);
+    CHECK_EQ_INT(wane_gc_add_callback(readd, arg), 0);
+    atomic_store(&r->inside, 1);
+    atomic_fetch_add(&readded, 1);
+    test_sleep_ns(50 * API_MS);
+    CHECK(atomic_load(&r->alive));
+    atomic_store(&r->inside, 0);
+}
+
+static void *collect_once(void *unused) {
+    wane_gc_collect(2);
+    return unused;
+}
+
+TEST(removed_while_another_call_runs) {
+    begin();
+    struct resource r = {.inside = 0};
+    atomic_store(&r.alive, true);
+    CHECK_EQ_INT(wane_gc_add_callback(readd, &r), 0);
+    pthread_t t = api_thread(collect_once, NULL);
+    while (atomic_load(&readded) == 0) {
+        test_sleep_ns(10000);
+    }
+    CHECK_EQ_INT(wane_gc_remove_callback(readd, &r), 0);
+    CHECK_EQ_UINT(atomic_load(&r.inside), 0);
+    atomic_store(&r.alive, false);
+    api_join(t);
+}
+
 static _Atomic(bool) stop;
 
 static void *add_and_remove(void *unused) {

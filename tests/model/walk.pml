@@ -4,14 +4,15 @@
  * Units that nobody gives (lib/cycle/walk.c): a walker takes one of an object that it found in the heap, beside the
  * object's owner, which gives up its unit or leaves it in the object's own slot, and beside the collector.
  * The walker has the claim on collecting, says that it is about and waits for brackets, and takes no unit from zero.
- * INSIDE: the walk is made in a callback of the collection's, before the verdict counts or when all is decided.
+ * INSIDE: the walk is made in a callback of the collection's, before the verdict: after it, what is in doubt is dead to the walk.
  * What must not happen: the object is freed while somebody has a unit, or twice, or never.
  *
  * Plants: BUG_NOANNOUNCE  the walker does not say that it is about: the owner's plain store overwrites its unit
  *         BUG_NOWAIT      it says so, and does not wait for brackets
  *         BUG_NOCLAIM     it takes units while a collection is between its steps
  *         BUG_ZERO        it takes a unit of a merged object that has none left
- *         BUG_DOOMED      INSIDE: it takes a unit of what the collection has decided about
+ *         BUG_JUDGED      INSIDE: it takes a unit of what the verdict has found to be garbage
+ *         BUG_DOOMED      INSIDE: the same after the collection has decided
  */
 bool live = 1, merged, watched, touched; byte cnt; /* `shared` */
 bool owned = 1; byte loc = 1;                      /* owner, local */
@@ -136,6 +137,11 @@ proctype C() {
         v = (c == 0 && self && !touched && live);
         if
         :: v ->
+#ifdef INSIDE
+#ifdef BUG_JUDGED
+           if :: !walked -> walked = 1; take(2) :: true fi; /* between two slices, in `destroy` of what died otherwise */
+#endif
+#endif
            decided = 1;
 #ifdef INSIDE
 #ifdef BUG_DOOMED

@@ -14,7 +14,7 @@ static uint64_t use_all(struct wane__share *s, unsigned percent, unsigned second
     uint64_t begin = 12345 * MS, now = begin, cpu = 777 * MS;
     uint64_t first = cpu, marks[11] = {0};
     while (now < begin + seconds * 1000 * MS) {
-        uint64_t left = wane__share_left(s, now, cpu, percent);
+        uint64_t left = wane__share_left(s, now, cpu, cpu, percent);
         uint64_t used = left < piece ? left : piece;
         cpu += used;
         now += used > 0 ? used : pause;
@@ -38,16 +38,33 @@ TEST(shares) {
 
 TEST(debts_are_forgotten) {
     struct wane__share s = {0};
-    CHECK_EQ_UINT(wane__share_left(&s, MS, 0, 10), 10 * MS);
-    CHECK_EQ_UINT(wane__share_left(&s, 2 * MS, 50000 * MS, 10), 0);
-    CHECK_EQ_UINT(wane__share_left(&s, 1000 * MS, 50000 * MS, 10), 0);
-    CHECK(wane__share_left(&s, 1010 * MS, 50000 * MS, 10) > 0);
+    CHECK_EQ_UINT(wane__share_left(&s, MS, 0, 0, 10), 10 * MS);
+    CHECK_EQ_UINT(wane__share_left(&s, 2 * MS, 50000 * MS, 50000 * MS, 10), 0);
+    CHECK_EQ_UINT(wane__share_left(&s, 1000 * MS, 50000 * MS, 50000 * MS, 10), 0);
+    CHECK(wane__share_left(&s, 1010 * MS, 50000 * MS, 50000 * MS, 10) > 0);
 }
 
 /* A thread that comes after another one has a clock of its own. */
 TEST(another_thread) {
     struct wane__share s = {0};
-    wane__share_left(&s, 1000 * MS, 5000 * MS, 10);
-    CHECK_EQ_UINT(wane__share_left(&s, 1001 * MS, 5500 * MS, 10), 0);
-    CHECK_EQ_UINT(wane__share_left(&s, 1002 * MS, 1 * MS, 10), 10 * MS);
+    wane__share_left(&s, 1000 * MS, 5000 * MS, 100 * MS, 10);
+    CHECK_EQ_UINT(wane__share_left(&s, 1001 * MS, 5500 * MS, 600 * MS, 10), 0);
+    CHECK_EQ_UINT(wane__share_left(&s, 1002 * MS, 1 * MS, 600 * MS, 10), 10 * MS);
+}
+
+/* Whatever else the thread does: half of the share is left to collections. */
+TEST(work_that_is_no_collection) {
+    static const unsigned busy[] = {0, 4, 100}; /* percent of a core that the rest takes */
+    static const uint64_t expected[] = {1000, 600, 500};
+    for (unsigned i = 0; i < 3; i++) {
+        struct wane__share s = {0};
+        uint64_t cpu = 0, used = 0;
+        for (uint64_t now = MS; now <= 10000 * MS; now += MS) {
+            cpu += MS * busy[i] / 100;
+            uint64_t left = wane__share_left(&s, now, cpu, used, 10), some = left < MS ? left : MS;
+            cpu += some;
+            used += some;
+        }
+        CHECK_MSG(used >= expected[i] * MS && used <= (expected[i] + 20) * MS, "%u: %ju", busy[i], (uintmax_t)used);
+    }
 }
