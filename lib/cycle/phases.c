@@ -39,7 +39,7 @@ static int open_file(const char *path) {
         return -errno;
     /* A pipe may lose its reader, which would be a signal to whichever thread collects. */
     int result = fstat(low, &s) != 0 ? -errno : S_ISFIFO(s.st_mode) || S_ISSOCK(s.st_mode) ? -ESPIPE : 0;
-    if (result == 0 && (result = fcntl(low, F_DUPFD_CLOEXEC, FD_LEAST)) < 0)
+    if (result == 0 && (result = (int)syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, FD_LEAST)) < 0)
         result = -errno;
     syscall(SYS_close, low);
     return result;
