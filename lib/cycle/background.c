@@ -25,6 +25,7 @@
 #include "base/option.h"
 #include "cycle/collect.h"
 #include "cycle/generations.h"
+#include "heap/quarantine.h"
 #include "life/apply.h"
 #include "life/growth.h"
 #include "os/clock.h"
@@ -68,7 +69,8 @@ static bool queues_hold_anything(void) {
         if (wane__units_waiting(r) > 0)
             return true;
     }
-    return wane__dead_waiting() > 0 || wane__parked() > 0 || wane__calls_waiting() > 0 || wane__blocks_bytes() > 0 || wane__heap_retired();
+    return wane__dead_waiting() > 0 || wane__parked() > 0 || wane__calls_waiting() > 0 || wane__blocks_bytes() > 0 || wane__heap_retired() ||
+           wane__quarantine_over();
 }
 
 static bool anything_to_do(void) {

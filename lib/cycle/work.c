@@ -97,7 +97,7 @@ bool wane__work(struct wane__record *r) {
     }
     if (run_waiting(r))
         did = true;
-    return did;
+    return wane__shrink_quarantine(r) || did;
 }
 
 /* At most one batch of a queue. */
@@ -146,6 +146,7 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         struct wane__limit limit = wane__until(r, deadline), calls = limit;
         did = slice_of_records(r, &limit);
         did |= wane__run_due(r, &calls) > 0;
+        did |= wane__shrink_quarantine(r);
         wane__record_send_gathered(r);
         any |= did;
     } while (did && wane__now() < deadline);

@@ -84,6 +84,7 @@ static bool settle(struct wane__page *page, void *arg) {
 
 void wane__heap_fork_child_done(struct wane__heap *own) {
     wane__quarantine_fork_release();
+    wane__quarantine_fork_child();
     for (struct wane__heap *heap = wane__heap_first(); heap != NULL; heap = wane__heap_next(heap))
         store_relaxed(&heap->xnotify.xtop, (struct wane__link *)NULL);
     store_relaxed(&wane__orphans.xnotify.xtop, (struct wane__link *)NULL);

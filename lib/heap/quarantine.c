@@ -7,12 +7,16 @@
  * a block out of the ring, under the lock, has it alone: it looks at it and frees it as if it had died just now. The lock is held for
  * some stores, in brackets too: no one who has it waits for anything. A child of fork() gets the ring whole, and loses the
  * blocks that vanished threads had just taken out.
+ *
+ * A put takes out a few blocks to make room. If that is not enough, the new block is not kept: so there are never more bytes than
+ * the option said when the last one came. Where the option was lowered, the rest is taken out by who drains, some at a time.
  */
 #include "heap/quarantine.h"
 
 #include "base/check.h"
 #include "base/lock.h"
 #include "base/option.h"
+#include "os/doze.h"
 #include "os/map.h"
 
 /* No address, and no small number. */
@@ -22,14 +26,25 @@
 /* At most so many blocks, whatever their size. */
 enum { BLOCKS = 1 << 16 };
 
-/* Blocks freed by one call of drain, in one bracket. */
-enum { SOME = 64 };
+/* Blocks freed by one call of drain, in one bracket; looked at with the lock held once; and freed by a put. */
+enum { SOME = 64, FEW = 8 };
 
 static struct wane__mutex lock = WANE__MUTEX(WANE__RANK_QUARANTINE);
+static uint32_t xlock_wanted; /* by so many, who wait */
 
 static struct wane__header **ring; /* immutable after start; NULL: no quarantine */
-static size_t first, count;        /* guarded by lock */
+static uint64_t first, xend;       /* written under lock: how many blocks have left, and come; the ring holds those between */
 static size_t xbytes;              /* written under lock */
+
+static void lock_ring(void) {
+    if (wane__mutex_trylock(&lock))
+        return;
+    add_relaxed(&xlock_wanted, 1u);
+    wane__mutex_lock(&lock);
+    sub_relaxed(&xlock_wanted, 1u);
+}
+
+static void unlock_ring(void) { wane__mutex_unlock(&lock); }
 
 bool wane__quarantine_on(void) { return ring != NULL; }
 
@@ -79,22 +94,38 @@ static _Noreturn void tell(const struct wane__header *h, const unsigned char *at
                 obj, wane__block_type_name(h), *at, (size_t)(at - (const unsigned char *)obj));
 }
 
-/* Adds h, if it is one. Returns the oldest block if there are more bytes than `most`, or no room for one more; else NULL. */
-static struct wane__header *turn(struct wane__header *h, size_t most) {
-    struct wane__header *oldest = NULL;
-    wane__mutex_lock(&lock);
-    if (h != NULL) {
-        ring[(first + count++) % BLOCKS] = h;
-        store_relaxed(&xbytes, xbytes + wane__heap_block_size(h));
-    }
-    if (count > 0 && (xbytes > most || count == BLOCKS)) {
-        oldest = ring[first];
-        first = (first + 1) % BLOCKS;
-        count--;
-        store_relaxed(&xbytes, xbytes - wane__heap_block_size(oldest));
-    }
-    wane__mutex_unlock(&lock);
+/* The oldest block leaves. */
+static struct wane__header *take_locked(void) {
+    struct wane__header *oldest = ring[first++ % BLOCKS];
+    store_relaxed(&xbytes, xbytes - wane__heap_block_size(oldest));
     return oldest;
+}
+
+/* Takes the oldest of those before number `until` if there are more bytes than `most`. NULL: there is none. */
+static struct wane__header *take(size_t most, uint64_t until) {
+    struct wane__header *oldest = NULL;
+    lock_ring();
+    if (first < xend && first < until && xbytes > most)
+        oldest = take_locked();
+    unlock_ring();
+    return oldest;
+}
+
+/* Adds h if there is room for it. Else false, and *ret_oldest is what left to make some, or NULL. */
+static bool add(struct wane__header *h, size_t most, struct wane__header **ret_oldest) {
+    size_t size = wane__heap_block_size(h);
+    *ret_oldest = NULL;
+    lock_ring();
+    bool fits = xend - first < BLOCKS && xbytes + size <= most;
+    if (fits) {
+        ring[xend % BLOCKS] = h;
+        store_relaxed(&xend, xend + 1);
+        store_relaxed(&xbytes, xbytes + size);
+    } else if (first < xend) {
+        *ret_oldest = take_locked();
+    }
+    unlock_ring();
+    return fits;
 }
 
 static void leave(struct wane__heap *heap, struct wane__header *h) {
@@ -104,40 +135,63 @@ static void leave(struct wane__heap *heap, struct wane__header *h) {
     wane__heap_free_at_last(heap, h);
 }
 
-bool wane__quarantine_put(struct wane__heap *heap, struct wane__header *h) {
-    size_t most = (size_t)wane__option(quarantine_bytes);
-    if (ring == NULL)
-        return false;
-    bool kept = wane__heap_block_size(h) <= most / 4; /* a large one would drive out all others */
-    if (kept)
-        fill(h);
-    for (h = turn(kept ? h : NULL, most); h != NULL; h = turn(NULL, most))
-        leave(heap, h);
-    return kept;
-}
-
-bool wane__quarantine_drain(struct wane__heap *heap, size_t most) {
-    if (ring == NULL)
-        return false;
+/* Frees up to n blocks. False: there is nothing more to free. */
+static bool drain(struct wane__heap *heap, size_t most, uint64_t until, unsigned n) {
     struct wane__header *h = NULL;
-    for (unsigned n = 0; n < SOME && (h = turn(NULL, most)) != NULL; n++)
+    while (n-- > 0 && (h = take(most, until)) != NULL)
         leave(heap, h);
     return h != NULL;
 }
 
-void wane__quarantine_check(void) {
-    const struct wane__header *h = NULL;
-    const unsigned char *at = NULL;
-    wane__mutex_lock(&lock);
-    for (size_t i = 0; i < count && at == NULL; i++) {
-        h = ring[(first + i) % BLOCKS];
-        at = find_changed(h);
+bool wane__quarantine_put(struct wane__heap *heap, struct wane__header *h) {
+    size_t most = (size_t)wane__option(quarantine_bytes);
+    if (ring == NULL)
+        return false;
+    if (wane__heap_block_size(h) > most / 4) { /* it would drive out all others */
+        (void)drain(heap, most, UINT64_MAX, FEW);
+        return false;
     }
-    wane__mutex_unlock(&lock);
-    if (at != NULL)
-        tell(h, at); /* not under the lock: the log is the program's */
+    fill(h);
+    bool kept = false;
+    struct wane__header *oldest = NULL;
+    for (unsigned n = 0; n < FEW && !(kept = add(h, most, &oldest)) && oldest != NULL; n++)
+        leave(heap, oldest);
+    return kept;
 }
 
-void wane__quarantine_fork_prepare(void) { wane__mutex_lock(&lock); }
+bool wane__quarantine_drain(struct wane__heap *heap, size_t most, uint64_t until) {
+    return ring != NULL && drain(heap, most, until, SOME);
+}
 
-void wane__quarantine_fork_release(void) { wane__mutex_unlock(&lock); }
+uint64_t wane__quarantine_end(void) { return load_relaxed(&xend); }
+
+bool wane__quarantine_over(void) { return load_relaxed(&xbytes) > (size_t)wane__option(quarantine_bytes); }
+
+bool wane__quarantine_check_some(uint64_t *at, uint64_t until) {
+    const struct wane__header *h = NULL;
+    const unsigned char *changed = NULL;
+    lock_ring();
+    *at = *at < first ? first : *at;
+    uint64_t end = xend < until ? xend : until;
+    for (unsigned n = 0; n < SOME && *at < end && changed == NULL; n++) {
+        h = ring[(*at)++ % BLOCKS];
+        changed = find_changed(h);
+    }
+    bool more = *at < end;
+    unlock_ring();
+    if (changed != NULL)
+        tell(h, changed); /* not under the lock: the log is the program's */
+    return more;
+}
+
+void wane__quarantine_check(void) {
+    uint64_t at = 0, until = wane__quarantine_end();
+    while (wane__quarantine_check_some(&at, until))
+        wane__give_way(&xlock_wanted);
+}
+
+void wane__quarantine_fork_prepare(void) { lock_ring(); }
+
+void wane__quarantine_fork_release(void) { unlock_ring(); }
+
+void wane__quarantine_fork_child(void) { store_relaxed(&xlock_wanted, 0u); }

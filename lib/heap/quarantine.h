@@ -21,21 +21,29 @@ void wane__quarantine_start(void);
 bool wane__quarantine_on(void);
 
 /*
- * Owner of `heap`, in a bracket: takes the block of a dead object, of whichever heap, and frees those that have been here
- * for longest as far as there are too many. False: it is for the caller to free.
+ * Owner of `heap`, in a bracket: takes the block of a dead object, of whichever heap, and frees some of those that have been here
+ * for longest to make room. False: it is for the caller to free, since it is too large, or there is no room yet.
  */
 bool wane__quarantine_put(struct wane__heap *heap, struct wane__header *h);
 
-/* The same without a block: frees some, down to so many bytes. False: there is nothing more to free. */
-bool wane__quarantine_drain(struct wane__heap *heap, size_t most);
+/*
+ * The same without a block: frees some of those that came before number `until`, down to so many bytes. False: there is nothing more
+ * to free.
+ */
+bool wane__quarantine_drain(struct wane__heap *heap, size_t most, uint64_t until);
 
-/* Looks at all patterns, and leaves the blocks where they are. */
-void wane__quarantine_check(void);
-
-/* Any thread. */
+/* Any thread. How many blocks have ever come, all bytes that are here, and whether they are more than the option says now. */
+uint64_t wane__quarantine_end(void);
 size_t wane__quarantine_bytes(void);
+bool wane__quarantine_over(void);
+
+/* Looks at all patterns, and leaves the blocks where they are. Others get the lock between two portions. */
+void wane__quarantine_check(void);
+/* A portion of that: of the blocks that came from number *at on and before `until`, as far as they are here. True: there are more. */
+bool wane__quarantine_check_some(uint64_t *at, uint64_t until);
 
 void wane__quarantine_fork_prepare(void);
 void wane__quarantine_fork_release(void);
+void wane__quarantine_fork_child(void);
 
 #endif

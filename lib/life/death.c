@@ -5,6 +5,7 @@
  */
 #include "life/death.h"
 
+#include "base/option.h"
 #include "heap/quarantine.h"
 #include "life/left.h"
 #include "life/quick.h"
@@ -30,15 +31,28 @@ static void hand_over(struct wane__record *r, struct wane__header *h) {
         wane__leave_dead(r, h);
 }
 
+static bool drain_quarantine(struct wane__record *r, size_t most, uint64_t until) {
+    wane__mark(&r->head);
+    bool more = wane__quarantine_drain(&r->heap, most, until);
+    wane__unmark(&r->head);
+    wane__after_frees(r);
+    return more;
+}
+
+/* Not those that come meanwhile: others may free as fast. */
 bool wane__end_quarantine(struct wane__record *r) {
-    bool any = wane__quarantine_bytes() > 0, more = any;
-    while (more) {
-        wane__mark(&r->head);
-        more = wane__quarantine_drain(&r->heap, 0);
-        wane__unmark(&r->head);
-        wane__after_frees(r);
+    uint64_t until = wane__quarantine_end();
+    bool any = wane__quarantine_bytes() > 0;
+    while (any && drain_quarantine(r, 0, until)) {
     }
     return any;
+}
+
+bool wane__shrink_quarantine(struct wane__record *r) {
+    bool over = wane__quarantine_over();
+    if (over)
+        drain_quarantine(r, (size_t)wane__option(quarantine_bytes), UINT64_MAX);
+    return over;
 }
 
 /* In the child of a fork. */

@@ -135,6 +135,8 @@ static inline void wane__free_block(struct wane__record *r, struct wane__header 
 
 /* Frees all blocks that are kept back (heap/quarantine.h). Outside brackets; waits for nothing. False: there was none. */
 bool wane__end_quarantine(struct wane__record *r);
+/* The same with some of those that are too many since the option was lowered. */
+bool wane__shrink_quarantine(struct wane__record *r);
 
 /* Keeps a unit: pushes it to r's `kept` queue, or, when memory is out and that is full, parks it. */
 void wane__keep(struct wane__record *r, struct wane__header *h);

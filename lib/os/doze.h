@@ -14,4 +14,13 @@
 /* Sleeps for so long, or until a signal. Keeps errno. */
 void wane__doze(int64_t ns);
 
+/* Where a thread that asked for it waits for others: a short sleep. Keeps errno. */
+void wane__pause_briefly(void);
+
+/*
+ * After a lock was let go, by who takes it again and again: those who wait for it, and are counted in *xwanted until they have it, come
+ * first. It returns when nobody waits, or after some tenths of a millisecond.
+ */
+void wane__give_way(const uint32_t *xwanted);
+
 #endif

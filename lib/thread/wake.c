@@ -6,7 +6,6 @@
 
 #include "base/lock.h"
 #include "heap/large.h"
-#include "os/doze.h"
 #include "os/futex.h"
 #include "thread/event.h"
 
@@ -62,16 +61,6 @@ void wane__wake_for_end(void) {
         wane__wake_idle();
     else if (wane__record_count() == 0 && load_relaxed(&wane__xasleep) == WANE__ASLEEP)
         wane__wake_slow();
-}
-
-void wane__pause_briefly(void) { wane__doze(20000); }
-
-/* One pause may be over before who was woken has got a processor. */
-#define PAUSES 10
-
-void wane__give_way(const uint32_t *xwanted) {
-    for (unsigned i = 0; i < PAUSES && load_relaxed(xwanted) > 0; i++)
-        wane__pause_briefly();
 }
 
 void wane__nap(int64_t limit_ns) { wane__futex_wait(&xbell, load_acquire(&xbell), limit_ns); }

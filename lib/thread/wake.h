@@ -11,6 +11,7 @@
 #ifndef WANE_THREAD_WAKE_H
 #define WANE_THREAD_WAKE_H
 
+#include "os/doze.h"
 #include "thread/mode.h"
 #include "thread/record.h"
 
@@ -23,15 +24,6 @@ extern void (*wane__collector_start)(void);
 
 void wane__wake_slow(void);
 void wane__wake_thread_slow(void);
-
-/* Where a thread that asked for it waits for others: a short sleep. Keeps errno. */
-void wane__pause_briefly(void);
-
-/*
- * After a lock was let go, by who takes it again and again: those who wait for it, and are counted in *xwanted until they have it, come
- * first. It returns when nobody waits, or after some tenths of a millisecond.
- */
-void wane__give_way(const uint32_t *xwanted);
 
 /* After work was added. Not inside a bracket. Keeps errno. */
 static inline void wane__wake(void) {
