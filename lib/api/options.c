@@ -137,6 +137,8 @@ int wane_option_register(const char *name, int64_t least, int64_t most, int64_t 
     if (name == NULL || !is_name(name) || initial < least || initial > most)
         return -EINVAL;
     wane__options_read_environment();
+    if (find(name) != NULL) /* before the variable is looked at, which is of that one */
+        return -EEXIST;
     struct added *a = malloc(sizeof *a);
     if (a == NULL)
         return -ENOMEM;

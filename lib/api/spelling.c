@@ -49,9 +49,9 @@ static unsigned distance(const char *a, size_t a_length, const char *b) {
     return row[b_length];
 }
 
-/* What variables are called that say something: the options, and what is read elsewhere (lib/trace). NULL after the last one. */
+/* What variables are called that say something: the options, and what is read elsewhere (lib/trace, and libraries of this project that add theirs). NULL after the last one. */
 static const char *variable_name(size_t i) {
-    static const char *const others[] = {"trace"};
+    static const char *const others[] = {"trace", "small_int_max"};
     const char *option = wane__option_name(i);
     if (option != NULL)
         return option;
@@ -92,7 +92,7 @@ static void report(const char *name, size_t length) {
     const char *option = nearest(name, length);
     int shown = length <= LONGEST ? (int)length : LONGEST;
     if (option == NULL) {
-        wane__log_owe_line(PREFIX "%.*s in the environment: there is no such option", shown, name);
+        wane__log_owe_line(PREFIX "%.*s in the environment: there is no such option, unless a library adds it later", shown, name);
         return;
     }
     char meant[LONGEST + 1];

@@ -82,6 +82,7 @@ static const struct step end[] = {
     {wane__find_cycles_of_garbage, "find cycles of garbage"},
     {wane__report_garbage, "report garbage"},
     {wane__empty_garbage, "empty"},
+    {wane__settle_emptied, "settle"},
     {wane__destroy_garbage, "destroy"},
 };
 

@@ -117,6 +117,7 @@ bool wane__mark_garbage(struct wane__collection *c);
 bool wane__find_cycles_of_garbage(struct wane__collection *c); /* keep.c */
 bool wane__report_garbage(struct wane__collection *c);
 bool wane__empty_garbage(struct wane__collection *c);
+bool wane__settle_emptied(struct wane__collection *c);
 bool wane__destroy_garbage(struct wane__collection *c);
 /* Drops a suspect: it is held and on c->list. */
 void wane__drop_suspect(struct wane__collection *c, struct wane__suspect *s);

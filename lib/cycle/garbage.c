@@ -176,6 +176,16 @@ bool wane__empty_garbage(struct wane__collection *c) {
 }
 
 /*
+ * What garbage held, and others own, was kept. A weak reference with a callback may hang on it: it is garbage with its target then, and
+ * dies before that, so that the callback is not run.
+ */
+bool wane__settle_emptied(struct wane__collection *c) {
+    if (c->weak_n > 0)
+        wane__settle_all(c->r, c->r, &c->r->kept, true, true);
+    return true;
+}
+
+/*
  * Objects of one page whose end is only that of their memory, in a chain: neighbours in the table are neighbours in a
  * page as a rule. Their types are not looked at any more: once they are FREED those may be forgotten, and unmapped. They are GONE before the chain is freed: the child of a fork in between loses their blocks, and frees none twice.
  */

@@ -35,6 +35,8 @@ void(wane_abandon)(void *obj, wane_type *bare) {
     uint64_t w = load_acquire(&h->shared); /* [order:count] */
     if (!wane__word_has(w, WANE__LIVE))
         wane__fatal_dead(h, "wane_abandon");
+    if (wane__word_is_static(w))
+        wane__fatal("wane_abandon: object %p of type \"%s\" is a static object", obj, wane__name_of(h));
     const wane_type *t = wane__type_of(w);
     if (!wane__type_is_ours(bare) && wane__type_register(bare) == 0)
         wane__fatal("wane_abandon: object %p of type \"%s\": no type id is left", obj, t->name);

@@ -84,9 +84,10 @@ static void add_locked(struct wane__targets *t, struct wane__weak_link *link, st
     wane__targets_add(t, link);
 }
 
+/* Whoever finds a slot empty may put its link into another table at once. */
 static void remove_locked(struct wane__targets *t, struct wane__weak_link *link) {
     wane__targets_remove(t, link);
-    store_relaxed(&link->wane__target, NULL);
+    store_release(&link->wane__target, NULL); /* [order:weak] */
 }
 
 /* The caller's unit of h is what lets a reference to it be made. */
@@ -266,10 +267,9 @@ void wane__weak_call(void *weak) {
     call_free_arg(w);
 }
 
-/* The locks of two targets, in the order in which a fork takes them; one, if it is the same. `a` may be NULL. */
+/* The locks of two targets, in the order in which a fork takes them; one, if it is the same. */
 static void lock_both(const struct wane__header *a, const struct wane__header *b, struct shard *ret[2]) {
-    pthread_once(&once, init_locks);
-    struct shard *of_a = a != NULL ? shard_of(a) : shard_of(b), *of_b = shard_of(b);
+    struct shard *of_a = shard_of(a), *of_b = shard_of(b);
     ret[0] = of_a < of_b ? of_a : of_b;
     ret[1] = of_a < of_b ? of_b : of_a;
     wane__mutex_lock(&ret[0]->lock);
@@ -283,11 +283,31 @@ static void unlock_both(struct shard *locked[2]) {
     wane__mutex_unlock(&locked[0]->lock);
 }
 
-/* Under the locks of both: whoever gets the slot meanwhile finds one or the other, and never none. */
-static void move_locked(struct wane__weak_link *link, const struct wane__header *from, struct wane__header *to) {
-    if (from != NULL)
+/*
+ * An empty slot has no lock: who writes a target where there was none has it to put into a table. Others that see that target need the lock
+ * of it, under which that is done. False: it is not empty.
+ */
+static bool fill(struct wane__weak_link *link, struct wane__header *to) {
+    struct wane__header *none = NULL;
+    struct shard *s = lock_shard(to);
+    bool filled = cas_acq_rel(&link->wane__target, &none, to); /* [order:weak] */
+    if (filled)
+        wane__targets_add(&s->references, link);
+    wane__mutex_unlock(&s->lock);
+    return filled;
+}
+
+/* Under the locks of both: whoever gets the slot meanwhile finds one or the other, and never none. False: it does not name `from`. */
+static bool move(struct wane__weak_link *link, const struct wane__header *from, struct wane__header *to) {
+    struct shard *locked[2];
+    lock_both(from, to, locked);
+    bool same = load_relaxed(&link->wane__target) == from;
+    if (same) {
         wane__targets_remove(&shard_of(from)->references, link);
-    add_locked(&shard_of(to)->references, link, to);
+        add_locked(&shard_of(to)->references, link, to);
+    }
+    unlock_both(locked);
+    return same;
 }
 
 int wane_weak_slot_set(wane_weak_slot *slot, void *obj) {
@@ -298,14 +318,9 @@ int wane_weak_slot_set(wane_weak_slot *slot, void *obj) {
     }
     struct wane__header *to = wane__header_of(obj);
     mark_referenced(to, "wane_weak_slot_set");
-    for (bool same = false; !same;) {
+    for (bool done = false; !done;) {
         const struct wane__header *from = load_acquire(&link->wane__target); /* [order:weak] */
-        struct shard *locked[2];
-        lock_both(from, to, locked);
-        same = load_relaxed(&link->wane__target) == from;
-        if (same)
-            move_locked(link, from, to);
-        unlock_both(locked);
+        done = from == NULL ? fill(link, to) : move(link, from, to);
     }
     return 0;
 }

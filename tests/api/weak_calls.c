@@ -139,6 +139,42 @@ TEST(references_in_garbage_of_another_thread_are_silent) {
     check_cycle(s);
 }
 
+// The reference hangs on the garbage through an object that is none of the collector's, and another thread's.
+struct holder {
+    wane_slot held;
+};
+static wane_type holder_type = {.name = "holder",
+                                .size = sizeof(struct holder),
+                                .slots = WANE_SLOTS(struct holder, held),
+                                .flags = WANE_TYPE_ACYCLIC};
+static pthread_barrier_t made;
+
+static void *hold_in_garbage(void *seen) {
+    struct node *n = node_new(1);
+    struct holder *h = wane_new(&holder_type);
+    wane_slot_store(&n->left, n);
+    wane_slot_give(&h->held, wane_weak_new_free(n, see, seen, let_go));
+    wane_slot_give(&n->right, h);
+    wane_release(n);
+    pthread_barrier_wait(&made);
+    pthread_barrier_wait(&made);
+    return NULL;
+}
+
+TEST(references_that_garbage_holds_are_silent) {
+    static struct seen s;
+    pthread_barrier_init(&made, NULL, 2);
+    pthread_t t = api_thread(hold_in_garbage, &s);
+    pthread_barrier_wait(&made);
+    wane_gc_collect(WANE_GC_FULL);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&s.calls), 0);
+    CHECK_EQ_UINT(atomic_load(&s.frees), 1);
+    pthread_barrier_wait(&made);
+    api_join(t);
+    pthread_barrier_destroy(&made);
+}
+
 // Each target's last release races with the last one of its reference: one call or none, and the argument goes once.
 enum { ROUNDS = 2000 };
 static pthread_barrier_t start;
@@ -238,4 +274,39 @@ TEST(threads_share_a_weak_slot) {
     wane_weak_slot_clear(&shared_place);
     wane_release(both[0]);
     wane_release(both[1]);
+}
+
+// An empty one is in no table yet: of those that set it at once, one puts it there.
+enum { TARGETS = 64, CHANGES = TEST_TSAN ? 3000 : 100000, SETTERS = 3 };
+static struct node *targets[TARGETS];
+static wane_weak_slot emptied;
+
+static void *set_and_clear(void *first) {
+    for (size_t i = (size_t)(uintptr_t)first; i < CHANGES; i++) {
+        if (i % 3 == 0) {
+            wane_weak_slot_clear(&emptied);
+        } else {
+            CHECK_EQ_INT(wane_weak_slot_set(&emptied, targets[i * 7 % TARGETS]), 0);
+        }
+        wane_release(wane_weak_slot_get(&emptied));
+    }
+    return NULL;
+}
+
+TEST(threads_fill_an_empty_weak_slot) {
+    pthread_t setters[SETTERS];
+    for (size_t i = 0; i < TARGETS; i++) {
+        targets[i] = node_new(i);
+    }
+    for (size_t i = 0; i < SETTERS; i++) {
+        setters[i] = api_thread(set_and_clear, (void *)(uintptr_t)i);
+    }
+    for (size_t i = 0; i < SETTERS; i++) {
+        api_join(setters[i]);
+    }
+    wane_weak_slot_clear(&emptied);
+    for (size_t i = 0; i < TARGETS; i++) {
+        CHECK_EQ_UINT(wane_weak_count(targets[i]), 0);
+        wane_release(targets[i]);
+    }
 }
