@@ -67,6 +67,8 @@
  *   wane_gc_get_referents            no         yes        yes         yes            no
  *   wane_gc_is_tracked,
  *     _is_finalized                  wait-free  no         yes         yes            no
+ *   wane_run_finalizers              no         yes        yes         returns 0      no
+ *   wane_set_finalizer_notify        (8)        no         yes         yes            no
  *   other wane_gc_ calls,
  *     WANE_GC_PAUSED                 (4)        no         yes         yes            no
  *   wane_note_external               lock-free  no         yes         yes            no
@@ -100,7 +102,7 @@
  * (10) In a callback that runs in a guard they show nothing, do nothing, or say -EDEADLK.
  *
  * User code (finalize, destroy, callbacks of weak references, functions of wane_on_death, deferred functions, callbacks of
- * collections, and those that are shown objects) runs only in the calls marked so and on the collector
+ * collections, notify functions, and those that are shown objects) runs only in the calls marked so and on the collector
  * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
  * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
  * when no thread record is to be had. No call is a cancellation point, and a thread that was cancelled goes on to the end

@@ -206,6 +206,30 @@ WANE_API int wane_event_fd(void);
 WANE_API int wane_collector_run(void);
 
 /*
+ * Runs the finalizers of types with WANE_TYPE_FINALIZE_QUEUED that wait for it, on the calling thread: in a loop of the program's own,
+ * whose data they may touch without locks. Several threads may be in it at once.
+ *
+ * Returns how many ran; 0 also inside a callback.
+ * Threads: any; waits for no lock of the program's; runs user code. What such a finalizer releases dies here too. May be called in a guard.
+ */
+WANE_API size_t wane_run_finalizers(void);
+
+/*
+ * Says that such finalizers run in wane_run_finalizers only, and how the program hears that some wait: fn(arg) is called, on the collector
+ * thread, when finalizers wait and since the last wane_run_finalizers none did. It should write to an eventfd, or the like, and return. Where
+ * there is no collector thread, the calls that do its work call fn: wane_flush, wane_poll, wane_gc_step, wane_gc_collect.
+ *
+ * An object whose finalizer waits is alive with all that it refers to: weak references yield it. If one that waits since its last unit was
+ * given up is held again by then, its finalizer waits for the next time; one that was found in a dead cycle is finalized in any case. The flush and the collection that
+ * found it do not wait for that, and what is left of the cycle is found by a later collection.
+ *
+ * fn: NULL: they run where they did again, what waits now included. arg: handed to fn.
+ * Returns 0, or -EAGAIN or -ENOMEM when the thread cannot be attached.
+ * Threads: any; waits for a call of the function before that another thread is in, but not inside fn itself. Runs no user code.
+ */
+WANE_API int wane_set_finalizer_notify(void (*fn)(void *arg), void *arg);
+
+/*
  * Notes that memory which the library does not know, malloc'ed for instance, hangs on obj: `bytes` more, or less if
  * negative. It counts for the collections that growth in bytes starts (option heap_growth_percent): a few objects of a
  * dead cycle may hold much. The sum is kept for the process and not for the object: when obj dies nothing is subtracted

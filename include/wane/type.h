@@ -74,7 +74,8 @@ struct wane_type {
 #define WANE_TYPE_EXTRA_SLOTS 8u
 /*
  * `finalize` runs on the collector thread, or in a call that does its work (wane_flush, wane_gc_step, wane_gc_collect,
- * and wane_poll where there is no collector thread), never inside wane_release.
+ * and wane_poll where there is no collector thread), never inside wane_release. A program that wants to run them where it
+ * likes sets a notify function (wane_set_finalizer_notify in wane/gc.h).
  */
 #define WANE_TYPE_FINALIZE_QUEUED 16u
 

@@ -21,6 +21,7 @@
 #include "cycle/generations.h"
 #include "cycle/inspect.h"
 #include "life/apply.h"
+#include "life/queued.h"
 #include "os/clock.h"
 #include "thread/event.h"
 #include "thread/give.h"
@@ -155,6 +156,8 @@ static int flush(struct wane__record *r, int64_t timeout_ns) {
         wane__wave_followers(after);
         more = done && after[wave & 1] != before[wave & 1];
     }
+    if (!wane__background_running()) /* nobody else will */
+        wane__tell_queued(r);
     r->may_run_queued = queued;
     errno = saved;
     return done ? 0 : -ETIMEDOUT;
@@ -188,6 +191,7 @@ static size_t poll_for_collector(struct wane__record *r) {
         wane__reap_left(r, from, 0, true, NULL);
         wane__reap_left(r, from, 1, true, NULL);
     }
+    wane__tell_queued(r);
     r->may_run_queued = queued;
     return n;
 }

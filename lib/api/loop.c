@@ -15,6 +15,7 @@
 #include "cycle/background.h"
 #include "cycle/generations.h"
 #include "life/apply.h"
+#include "life/queued.h"
 #include "os/clock.h"
 #include "thread/event.h"
 #include "thread/grace.h"
@@ -53,7 +54,7 @@ static enum readiness work_readiness(void) {
         if (one > all)
             all = one;
     }
-    if (wane__dead_waiting() > 0 || wane__calls_due())
+    if (wane__dead_waiting() > 0 || wane__calls_due() || wane__queued_untold())
         return READY;
     return all == NOTHING && (wane__calls_waiting() > 0 || wane__blocks_bytes() > 0) ? WAITING : all;
 }

@@ -24,6 +24,7 @@
 #include "heap/quarantine.h"
 #include "life/apply.h"
 #include "life/left.h"
+#include "life/queued.h"
 #include "life/weak.h"
 #include "os/barrier.h"
 #include "thread/event.h"
@@ -61,6 +62,7 @@ static void fork_prepare(void) {
     wane__callbacks_fork_prepare();
     wane__kept_fork_prepare();
     wane__left_fork_prepare();
+    wane__queued_fork_prepare();
     wane__type_fork_prepare();
     wane__weak_fork_prepare();
     wane__record_fork_prepare();
@@ -78,6 +80,7 @@ static void parent(void) {
     wane__record_fork_parent();
     wane__weak_fork_release();
     wane__type_fork_release();
+    wane__queued_fork_parent();
     wane__left_fork_parent();
     wane__kept_fork_release();
     wane__callbacks_fork_parent();
@@ -111,6 +114,7 @@ static void child(void) {
     wane__park_fork_child();
     wane__defer_fork_child(self);
     wane__death_fork_child(self);
+    wane__queued_fork_child(self);
     wane__left_fork_child(self);
     wane__wave_fork_child(self);
     wane__locks_unordered(false);

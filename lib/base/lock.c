@@ -11,12 +11,12 @@ static const char *const names[WANE__RANKS] = {
     [WANE__RANK_COLLECTOR] = "collector",   [WANE__RANK_ARMING] = "arming",
     [WANE__RANK_TABLE] = "table",           [WANE__RANK_POLICY] = "policy",
     [WANE__RANK_CALLBACKS] = "callbacks",   [WANE__RANK_KEPT] = "kept",
-    [WANE__RANK_LEFT] = "left",             [WANE__RANK_TYPES] = "types",
-    [WANE__RANK_WEAK] = "weak",             [WANE__RANK_REGISTRY] = "registry",
-    [WANE__RANK_SILENT] = "silent",         [WANE__RANK_ORPHANS] = "orphans",
-    [WANE__RANK_LARGE] = "large",           [WANE__RANK_MAP] = "map",
-    [WANE__RANK_QUARANTINE] = "quarantine", [WANE__RANK_SITES] = "sites",
-    [WANE__RANK_THREAD_START] = "thread start",
+    [WANE__RANK_LEFT] = "left",             [WANE__RANK_FINALIZERS] = "finalizers",
+    [WANE__RANK_TYPES] = "types",           [WANE__RANK_WEAK] = "weak",
+    [WANE__RANK_REGISTRY] = "registry",     [WANE__RANK_SILENT] = "silent",
+    [WANE__RANK_ORPHANS] = "orphans",       [WANE__RANK_LARGE] = "large",
+    [WANE__RANK_MAP] = "map",               [WANE__RANK_QUARANTINE] = "quarantine",
+    [WANE__RANK_SITES] = "sites",           [WANE__RANK_THREAD_START] = "thread start",
 };
 
 static __thread uint32_t held __attribute__((tls_model("initial-exec")));

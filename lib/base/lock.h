@@ -30,6 +30,7 @@ enum wane__rank {
     WANE__RANK_CALLBACKS,
     WANE__RANK_KEPT,
     WANE__RANK_LEFT,
+    WANE__RANK_FINALIZERS,
     WANE__RANK_TYPES,
     WANE__RANK_WEAK, /* of 16 locks; who takes several of them does so in the order of the array */
     WANE__RANK_REGISTRY,

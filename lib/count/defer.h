@@ -9,6 +9,7 @@
  *   handed     the same of wane_release_later, and of finalizers that its thread does not run: settled by the collector
  *              thread, or a flush, never by its own thread
  *   finals     units whose finalizers run on this thread as soon as the callback or guard that it is in is left
+ *   queued     units whose finalizers wait for the program (life/queued.h)
  *
  * All keep their object alive. The first two are emptied by their own thread, in slow paths, or by the collector thread.
  *

@@ -28,6 +28,7 @@
 #include "heap/quarantine.h"
 #include "life/apply.h"
 #include "life/growth.h"
+#include "life/queued.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "thread/give.h"
@@ -70,7 +71,7 @@ static bool queues_hold_anything(void) {
             return true;
     }
     return wane__dead_waiting() > 0 || wane__parked() > 0 || wane__calls_waiting() > 0 || wane__blocks_bytes() > 0 || wane__heap_retired() ||
-           wane__quarantine_over();
+           wane__quarantine_over() || wane__queued_untold();
 }
 
 static bool anything_to_do(void) {

@@ -10,6 +10,7 @@
 #include "heap/remote.h"
 #include "life/apply.h"
 #include "life/growth.h"
+#include "life/queued.h"
 #include "life/weak.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
@@ -24,16 +25,38 @@ static bool take_final(struct wane__header *h) {
     return true;
 }
 
+/* A unit of h for who runs its finalizer later: it lives until then, with what it reaches. */
+static bool take_unit_for_later(struct wane__header *h) {
+    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    do {
+        if (!wane__word_has(w, WANE__FINAL_DUE) || !wane__word_has(w, WANE__LIVE))
+            return false;
+    } while (!cas_weak_acq_rel(&h->shared, &w, w + WANE__COUNT_ONE)); /* [order:count] */
+    return true;
+}
+
+/* The finalizer of h, which is garbage but for it: now, or when the program asks. Without memory for that h lives, and is found again. */
+static void finalize_garbage(struct wane__collection *c, struct wane__header *h) {
+    bool later = wane__queued_on_call() && wane__finalized_elsewhere(c->r, load_relaxed(&h->shared));
+    if (!(later ? take_unit_for_later(h) : take_final(h)))
+        return;
+    c->finalized = true;
+    if (later) {
+        if (!wane__queue_final_found(c->r, h))
+            wane__keep(c->r, h);
+        return;
+    }
+    wane__tsan_acquire(&h->shared);
+    wane__finalize(c->r, h);
+    wane__release(c->r, h, true, "wane_gc_collect");
+    wane__reap(c->r, true);
+}
+
 bool wane__run_finalizers_of_garbage(struct wane__collection *c) {
     for (struct wane__suspect *s; c->finals > 0 && (s = wane__next_suspect(c)) != NULL;) {
-        struct wane__header *h = s->h;
-        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_FINAL) == 0 || !take_final(h))
+        if (!wane__in_doubt(s) || (s->flags & WANE__SUSPECT_FINAL) == 0)
             continue;
-        c->finalized = true;
-        wane__tsan_acquire(&h->shared);
-        wane__call(c->r, wane__type_of(load_relaxed(&h->shared))->finalize, wane__payload_of(h));
-        wane__release(c->r, h, true, "wane_gc_collect");
-        wane__reap(c->r, true);
+        finalize_garbage(c, s->h);
         if (c->deadline != 0 && wane__now() >= c->deadline)
             break; /* each may take long */
     }

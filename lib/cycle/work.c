@@ -9,6 +9,7 @@
 #include "cycle/background.h"
 #include "cycle/collect.h"
 #include "life/apply.h"
+#include "life/queued.h"
 #include "os/clock.h"
 #include "thread/grace.h"
 #include "thread/wake.h"
@@ -82,6 +83,7 @@ static bool run_waiting(struct wane__record *r) {
     }
     struct wane__limit limit = wane__until(r, wane__now() + SPAN_NS);
     did |= wane__run_due(r, &limit) > 0;
+    did |= wane__tell_queued(r);
     wane__record_send_gathered(r);
     return did;
 }
@@ -147,6 +149,7 @@ bool wane__work_slice(struct wane__record *r, uint64_t deadline) {
         did = slice_of_records(r, &limit);
         did |= wane__run_due(r, &calls) > 0;
         did |= wane__shrink_quarantine(r);
+        did |= wane__tell_queued(r);
         wane__record_send_gathered(r);
         any |= did;
     } while (did && wane__now() < deadline);

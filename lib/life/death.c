@@ -8,6 +8,7 @@
 #include "base/option.h"
 #include "heap/quarantine.h"
 #include "life/left.h"
+#include "life/queued.h"
 #include "life/quick.h"
 #include "life/traced.h"
 #include "life/weak.h"
@@ -72,15 +73,10 @@ void wane__death_fork_child(const struct wane__record *self) {
     }
 }
 
-/* Whether the finalizer of an object with that word is one that this thread leaves to the library's. */
-static bool finalized_elsewhere(const struct wane__record *r, uint64_t w) {
-    return (wane__type_of(w)->flags & WANE_TYPE_FINALIZE_QUEUED) != 0 && !r->may_run_queued;
-}
-
 /* Whether a finalizer of h may run on this thread now. */
 static bool may_finalize(struct wane__record *r, struct wane__header *h, bool may_call) {
     uint64_t w = load_relaxed(&h->shared);
-    return may_call && wane__word_has(w, WANE__FINAL_DUE) && r->callbacks == 0 && !finalized_elsewhere(r, w);
+    return may_call && wane__word_has(w, WANE__FINAL_DUE) && r->callbacks == 0 && !wane__finalized_elsewhere(r, w);
 }
 
 void wane__keep(struct wane__record *r, struct wane__header *h) {
@@ -97,7 +93,7 @@ static bool finalized_here_soon(const struct wane__record *r, struct wane__heade
     uint64_t w = load_relaxed(&h->shared);
     if (!wane__word_has(w, WANE__FINAL_DUE) || (!wane__word_has(w, WANE__MERGED) && load_relaxed(&h->owner) != r->id))
         return false;
-    return !finalized_elsewhere(r, w);
+    return !wane__finalized_elsewhere(r, w);
 }
 
 /* The unit of h goes to `finals`, which a frame further down this stack works off. False: it cannot be there. */
@@ -114,7 +110,7 @@ static bool await_final(struct wane__record *r, struct wane__header *h) {
  */
 static bool hand_final(struct wane__record *r, struct wane__header *h) {
     uint64_t w = load_relaxed(&h->shared);
-    return wane__word_has(w, WANE__FINAL_DUE) && finalized_elsewhere(r, w) && wane__hand_unit(r, h);
+    return wane__word_has(w, WANE__FINAL_DUE) && wane__finalized_elsewhere(r, w) && wane__hand_unit(r, h);
 }
 
 bool wane__finals_full(struct wane__record *r, struct wane__header *h, struct wane__visit_ops *ops) {
@@ -150,12 +146,12 @@ void wane__let_go(struct wane__record *r, struct wane__header *h, bool may_call,
             wane__bury(r, h);
             return;
         case WANE__KEPT:
-            if (!await_final(r, h) && !hand_final(r, h))
+            if (!await_final(r, h) && !wane__queue_final(r, h) && !hand_final(r, h))
                 wane__keep(r, h);
             return;
         case WANE__FINAL:
             wane__tsan_acquire(&h->shared);
-            wane__call(r, wane__type_of(load_relaxed(&h->shared))->finalize, wane__payload_of(h));
+            wane__finalize(r, h);
             break;
         }
     }

@@ -125,6 +125,13 @@ static inline void wane__call(struct wane__record *r, void (*fn)(void *arg), voi
 
 static inline bool wane__may_call(const struct wane__record *r) { return r->callbacks == 0; }
 
+/* FINAL_DUE was taken from h's word, and a unit of it is held: runs its finalizer. As wane__call. */
+static inline void wane__finalize(struct wane__record *r, struct wane__header *h) {
+    const wane_type *t = wane__type_of(load_relaxed(&h->shared));
+    r->queued_ran += (t->flags & WANE_TYPE_FINALIZE_QUEUED) != 0;
+    wane__call(r, t->finalize, wane__payload_of(h));
+}
+
 /* Frees a block. Others that free into the same page's heap are waited for by their brackets before it is given back. */
 static inline void wane__free_block(struct wane__record *r, struct wane__header *h) {
     wane__mark(&r->head);

@@ -352,7 +352,7 @@ void wane__record_fork_child(void) {
             continue;
         wane__heap_fork_child(&r->heap);
         r->applies_inside = false;
-        r->may_run_queued = false;
+        r->may_run_queued = r->runs_queued = false;
         if (load_relaxed(&r->xouter) == load_relaxed(&r->xdead))
             store_relaxed(&r->xouter, NULL); /* one list: it is added to before both are left to others */
         release_record_locked(r);

@@ -68,7 +68,9 @@ struct wane__record {
     unsigned callbacks;      /* depth of user code that the library called, `trace` at a death where more may be called included */
     bool applies_inside;     /* applies units inside a callback that began before: for all, and not for that callback */
     bool finals_any;         /* `finals` may hold something */
-    bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED */
+    bool may_run_queued;     /* finalizers of WANE_TYPE_FINALIZE_QUEUED, but when the program is to ask for them */
+    bool runs_queued;        /* the program asked */
+    size_t queued_ran;       /* such finalizers so far */
     uint8_t wave;            /* 1 + parity of the wave of what it has in hand; 0: of none (count/wave.h) */
     uint64_t calls_n;        /* callbacks that it ran: whether the time may have gone */
     uint64_t grown;          /* bytes added since it looked at the growth of all */
@@ -124,6 +126,8 @@ struct wane__record {
     struct wane__queue handed;
     /* units whose finalizers run when the callback, or the guard, that this thread is in is left. Made at the first use */
     struct wane__queue finals;
+    /* units whose finalizers wait for wane_run_finalizers (life/queued.h). Made at the first use */
+    struct wane__queue queued;
     /* collector thread only: positions of the queues at its last round */
     uint64_t seen_deferred, seen_kept;
 

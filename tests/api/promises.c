@@ -87,10 +87,17 @@ static int64_t defer(void) {
 static int64_t use_weak(void) {
     wane_weak *w = wane_weak_new(held, NULL, NULL);
     void *a = wane_weak_get(w), *b = wane_weak_get(weak);
+    static wane_weak_slot field;
+    int error = wane_weak_slot_set(&field, held);
+    void *c = wane_weak_slot_get(&field), *d = wane_upgrade(held);
+    bool counted = wane_weak_count(held) >= 3;
+    wane_weak_slot_clear(&field);
     wane_release(a);
     wane_release(b);
+    wane_release(c);
+    wane_release(d);
     wane_release(w);
-    return a == held && b == held;
+    return error == 0 && counted && a == held && b == held && c == held && d == held;
 }
 
 static int64_t attach(void) { return wane_thread_attach(); }
@@ -133,6 +140,9 @@ static int64_t tune(void) {
 }
 
 static void no_event(const wane_gc_event *e, void *arg) { (void)e, (void)arg; }
+
+static int64_t run_finalizers(void) { return (int64_t)wane_run_finalizers(); }
+static int64_t set_notify(void) { return wane_set_finalizer_notify(NULL, NULL); }
 
 static int64_t ask_collector(void) {
     int key;
@@ -258,6 +268,8 @@ static const struct promise {
     {"collector_run", collector_run, false, true, 0, -EDEADLK},
     {"other gc_ calls, note_external", tune, true, true, 1, 1},
     {"gc_add_callback, gc_get_unreachable and others", ask_collector, true, true, 1, 1},
+    {"run_finalizers", run_finalizers, true, true, 0, 0},
+    {"set_finalizer_notify", set_notify, true, true, 0, 0},
     {"gc_get_referents", show_referents, true, true, 0, 0},
     {"gc_get_referrers", show_referrers, false, true, 0, ANY},
     {"moves, version", move, true, true, '0', '0'},
