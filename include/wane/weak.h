@@ -92,19 +92,19 @@ typedef struct wane_death_node {
  * Calls fn(obj, arg) once, when obj has died and before its `destroy`: for an index over objects of somebody else's type. obj
  * is dead, its weak references are cleared and its slots empty; fn may look at the rest of it, and must not retain it.
  *
- * obj: held; of a type with WANE_TYPE_INDEXED. node: stays until fn is called, which may free it, or until wane_off_death has
- * returned true. fn, arg: several functions for one object are called in no order that is promised, each where `destroy` may run.
+ * obj: held; of a type with WANE_TYPE_INDEXED. node: stays until fn is called, which may free it if nobody takes it back, or until
+ * wane_off_death has returned. fn, arg: several functions for one object are called in no order that is promised, each where `destroy` may run.
  * Returns 0, or -EINVAL (obj, node or fn is NULL, or the type is not INDEXED); no memory is needed.
  * Threads: any; takes a short lock; runs no user code.
  */
 WANE_API int wane_on_death(void *obj, wane_death_node *node, void (*fn)(void *obj, void *arg), void *arg);
 
 /*
- * Takes that back. True: fn will not be called, and the node is the caller's again. False: it was or is being called, or node
- * was never added; nothing is known of the node then.
+ * Takes that back. True: fn will not be called, and the node is the caller's again. False: it was or is being called.
  *
- * obj: the same address; it may be dead, and is not looked at. node: what was added; not looked at unless it is found.
- * Threads: any; takes a short lock, under which the nodes of obj are gone through; runs no user code.
+ * obj: the same address; it may be dead, and is not looked at. node: what was added, or all zero bytes. It is looked at: who may call this
+ * leaves its memory alone until it has returned, in fn too.
+ * Threads: any; takes a short lock, whose length does not depend on how many nodes there are; runs no user code.
  */
 WANE_API bool wane_off_death(void *obj, wane_death_node *node);
 

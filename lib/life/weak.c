@@ -339,19 +339,17 @@ int wane_on_death(void *obj, wane_death_node *node, void (*fn)(void *obj, void *
     return 0;
 }
 
-/* Only the address of a node is looked at until it is found: the memory of one that is not may be anything. */
+/* A node that waits names its object, and nothing else changes that but under the lock. */
 bool wane_off_death(void *obj, wane_death_node *node) {
     if (obj == NULL || node == NULL)
         return false;
     const struct wane__header *h = wane__header_of(obj);
     struct shard *s = lock_shard(h);
-    struct wane__weak_link *link = wane__targets_first(&s->deaths, h);
-    while (link != NULL && link != &node->wane__link)
-        link = link->wane__next;
-    if (link != NULL)
-        remove_locked(&s->deaths, link);
+    bool waits = load_relaxed(&node->wane__link.wane__target) == h;
+    if (waits)
+        remove_locked(&s->deaths, &node->wane__link);
     wane__mutex_unlock(&s->lock);
-    return link != NULL;
+    return waits;
 }
 
 void wane__weak_fork_prepare(void) {

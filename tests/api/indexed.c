@@ -182,7 +182,7 @@ TEST(functions_of_a_cycle) {
 
 TEST(wrong_arguments) {
     struct node *n = node_new(1);
-    wane_death_node node;
+    wane_death_node node = {0};
     CHECK_EQ_INT(wane_on_death(n, &node, note_call, NULL), -EINVAL);
     CHECK_EQ_INT(wane_on_death(NULL, &node, note_call, NULL), -EINVAL);
     wane_release(n);
@@ -216,6 +216,26 @@ TEST(taking_back_races_with_death) {
         CHECK_EQ_INT(wane_flush(), 0);
         CHECK_EQ_UINT(atomic_load(&called), before + (taken == NULL));
     }
+}
+
+// Many indexes over one object: in any order, and each taking back costs the same.
+TEST(many_functions_of_one_object) {
+    enum { COUNT = 20000 };
+    static struct call calls[COUNT];
+    void *p = wane_new(&plain_type);
+    size_t before = atomic_load(&called);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_EQ_INT(wane_on_death(p, &calls[i].node, count_call, &calls[i]), 0);
+    }
+    size_t back = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t other = i * 7919 % COUNT;  // each once
+        back += other % 3 != 0 && wane_off_death(p, &calls[other].node);
+    }
+    wane_release(p);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(back, COUNT - (COUNT + 2) / 3);
+    CHECK_EQ_UINT(atomic_load(&called), before + COUNT - back);
 }
 
 TEST(options_of_libraries_on_top) {

@@ -261,9 +261,7 @@ TEST(replacing_a_function_waits_for_it) {
     CHECK_EQ_INT(wane_set_finalizer_notify(replace_itself, &told_other), 0);
     CHECK(atomic_load(&s.over));
     api_join(t);
-    size_t before = atomic_load(&told_other);
     wane_release(job_new());
-    CHECK(before <= 2);
     CHECK_EQ_INT(wane_flush(), 0);
     CHECK(wane_run_finalizers() >= 1);
     end();

@@ -212,6 +212,140 @@ TEST(deaths_race) {
     pthread_barrier_destroy(&start);
 }
 
+// All references to a target say that it is dead before the callback of any of them runs.
+enum { SIBLINGS = 20 };
+static wane_weak *siblings[SIBLINGS];
+
+static void ask_siblings(wane_weak *w, void *calls) {
+    (void)w;
+    for (int i = 0; i < SIBLINGS; i++) {
+        CHECK_EQ_PTR(wane_weak_get(siblings[i]), NULL);
+    }
+    atomic_fetch_add((_Atomic(size_t) *)calls, 1);
+}
+
+TEST(all_references_are_dead_before_any_callback) {
+    _Atomic(size_t) called = 0;
+    for (int cyclic = 0; cyclic < 2; cyclic++) {
+        struct node *n = node_new(1);
+        for (int i = 0; i < SIBLINGS; i++) {
+            siblings[i] = wane_weak_new(n, i % 2 == 0 ? ask_siblings : NULL, &called);
+        }
+        if (cyclic != 0) {
+            wane_slot_store(&n->left, n);
+        }
+        wane_release(n);
+        wane_gc_collect(2);
+        CHECK_EQ_UINT(atomic_load(&called), (size_t)(cyclic + 1) * SIBLINGS / 2);
+        for (int i = 0; i < SIBLINGS; i++) {
+            wane_release(siblings[i]);
+        }
+    }
+}
+
+// References to references: one from outside is called when the garbage that the other is in dies, one inside is not.
+TEST(references_to_references) {
+    struct seen inner = {0}, outer = {0};
+    struct node *n = node_new(1);
+    wane_slot_store(&n->left, n);
+    wane_weak *in = wane_weak_new_free(n, see, &inner, let_go), *out = wane_weak_new_free(in, see, &outer, let_go);
+    wane_slot_give(&n->right, in);
+    CHECK_EQ_PTR(wane_weak_get(out), in);
+    wane_release(in);
+    wane_release(n);
+    wane_gc_collect(2);
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&inner.calls), 0);
+    CHECK_EQ_UINT(atomic_load(&outer.calls), 1);
+    CHECK_EQ_UINT(atomic_load(&inner.frees), 1);
+    CHECK_EQ_PTR(wane_weak_get(out), NULL);
+    wane_release(out);
+}
+
+// A long chain dies from its head; each callback asks for the next one, which may be dying.
+enum { CHAIN = 2000 };
+static wane_weak *chain[CHAIN];
+
+static void ask_for_next(wane_weak *w, void *number) {
+    size_t i = (size_t)(uintptr_t)number;
+    CHECK_EQ_PTR(wane_weak_get(w), NULL);
+    struct node *next = i + 1 < CHAIN ? wane_weak_get(chain[i + 1]) : NULL;
+    if (next != NULL) {
+        CHECK_EQ_UINT(next->canary, NODE_CANARY);
+        wane_release(next);
+    }
+}
+
+TEST(callbacks_ask_along_a_dying_chain) {
+    struct node *first = NULL;
+    for (size_t i = CHAIN; i-- > 0;) {
+        struct node *n = node_new(i);
+        wane_slot_init(&n->left, first);
+        first = n;
+        chain[i] = wane_weak_new(n, ask_for_next, (void *)i);
+    }
+    wane_release(first);
+    CHECK_EQ_INT(wane_flush(), 0);
+    for (size_t i = 0; i < CHAIN; i++) {
+        CHECK_EQ_PTR(wane_weak_get(chain[i]), NULL);
+        wane_release(chain[i]);
+    }
+}
+
+// References are made while collections run.
+static void *collect_often(void *stop) {
+    while (!atomic_load((_Atomic(bool) *)stop)) {
+        wane_gc_collect(2);
+    }
+    return NULL;
+}
+
+TEST(references_are_made_beside_collections) {
+    _Atomic(bool) stop = false;
+    static struct seen s;
+    pthread_t t = api_thread(collect_often, &stop);
+    for (int i = 0; i < 2000; i++) {
+        struct node *n = node_new(1);
+        wane_slot_store(&n->left, n);
+        wane_slot_give(&n->right, wane_weak_new(n, count_calls, &s));
+        wane_weak *w = wane_weak_new(n, count_calls, &s);
+        struct node *got = wane_weak_get(w);
+        CHECK_EQ_PTR(got, n);
+        wane_release(got);
+        wane_release(w);
+        wane_release(n);
+    }
+    atomic_store(&stop, true);
+    api_join(t);
+    wane_gc_collect(WANE_GC_FULL);
+    CHECK_EQ_UINT(atomic_load(&s.calls), 0);
+}
+
+// A reference that is made in the finalizer: of an object that dies after it, and of one that is saved.
+static wane_weak *made_there;
+
+static void finalize_and_refer(void *self) { made_there = wane_weak_new(self, NULL, NULL); }
+
+TEST(a_reference_that_a_finalizer_makes) {
+    static wane_type type = {.name = "referring", .size = 8, .finalize = finalize_and_refer};
+    wane_release(wane_new(&type));
+    CHECK(made_there != NULL);
+    CHECK_EQ_PTR(wane_weak_get(made_there), NULL);
+    wane_clear(&made_there);
+}
+
+// A reference whose argument is the last to hold its target: it dies first, and is silent.
+static void release_arg(void *obj) { wane_release(obj); }
+static void never(wane_weak *w, void *arg) { CHECK_MSG(w == NULL && arg == NULL, "called"); }
+
+TEST(an_argument_that_holds_the_target) {
+    struct node *n = node_new(1);
+    size_t dead = atomic_load(&nodes_dead);
+    wane_release(wane_weak_new_free(n, never, n, release_arg));
+    CHECK_EQ_INT(wane_flush(), 0);
+    CHECK_EQ_UINT(atomic_load(&nodes_dead), dead + 1);
+}
+
 // Fields.
 
 TEST(weak_slots) {
