@@ -92,7 +92,6 @@ struct wane__record {
     struct wane__queue *xbatch_of; /* where the batch comes from, and its position there */
     uint64_t xbatch_at;
     uint64_t xbatch_done; /* that queue's xbytes_done when the batch is taken */
-    uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
     struct wane__sum births[2], deaths[2]; /* [1]: of tracked types */
     struct wane__next_traced traced[2]; /* of the same births */
     int64_t xexternal; /* noted by it: what it noted as gone is subtracted, whoever added it */
@@ -132,6 +131,9 @@ struct wane__record {
     uint64_t seen_deferred, seen_kept;
 
     struct wane__heap heap;
+
+    /* written by its thread, read by any. Last: of a thread that only makes and drops objects it has no memory */
+    uintptr_t xbatch[WANE__BATCH]; /* units taken from a queue and not yet applied; 0 where done */
 };
 
 /* The records by id; [0] is unused. Entries are published with release and never change again. */
