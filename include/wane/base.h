@@ -63,6 +63,8 @@ struct wane__once {
 
 /* The type of an expression, not evaluated and without the qualifiers of a variable. */
 #define WANE__TYPE_OF(x) __typeof__(1 ? (x) : (x))
+/* A value of type void * as one of another pointer type. An assignment, since an unused cast is warned of. */
+#define WANE__AS(type, value) ((type){0} = (value))
 
 #define wane__likely(x) __builtin_expect(!!(x), 1)
 #define wane__unlikely(x) __builtin_expect(!!(x), 0)

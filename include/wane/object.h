@@ -315,13 +315,13 @@ extern struct wane__an_object_of_another_type {
                               __builtin_types_compatible_p(WANE__TYPE_OF(o), void *) ||                           \
                               __builtin_types_compatible_p(WANE__TYPE_OF(o), WANE__TYPE_OF(place)),               \
                           WANE__OBJECT(o), wane__an_object_of_another_type)
-#define wane_retain(obj) ((WANE__TYPE_OF(obj))wane_retain(WANE__OBJECT(obj)))
+#define wane_retain(obj) WANE__AS(WANE__TYPE_OF(obj), wane_retain(WANE__OBJECT(obj)))
 #define wane_release(obj) wane_release(WANE__OBJECT(obj))
 #define wane_release_later(obj) wane_release_later(WANE__OBJECT(obj))
 #define wane_abandon(obj, bare) wane_abandon(WANE__OBJECT(obj), (bare))
-#define wane_share(obj) ((WANE__TYPE_OF(obj))wane_share(WANE__OBJECT(obj)))
+#define wane_share(obj) WANE__AS(WANE__TYPE_OF(obj), wane_share(WANE__OBJECT(obj)))
 #define wane_clear(var) ((void)(WANE__TYPE_OF(*(var) == (void *)0))0, wane_clear(WANE__VARIABLE(var)))
-#define wane_steal(var) ((WANE__TYPE_OF(*(var)))wane_steal(WANE__VARIABLE(var)))
+#define wane_steal(var) WANE__AS(WANE__TYPE_OF(*(var)), wane_steal(WANE__VARIABLE(var)))
 #define wane_set(var, obj) wane_set(WANE__VARIABLE(var), WANE__FITTING(*(var), obj))
 #endif
 

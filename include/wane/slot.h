@@ -172,7 +172,7 @@ typedef WANE_SLOT(void) wane__slot_of_any;
          void *: (wane__slot_of_any *)0,                                                                      \
          default: (1 ? (s) : (s)))))(s))
 #define WANE__SLOT(s) (&WANE__ANY_SLOT(s)->wane__slot)
-#define WANE__OF_SLOT(s, value) ((WANE__TYPE_OF(WANE__ANY_SLOT(s)->wane__target))(value))
+#define WANE__OF_SLOT(s, value) WANE__AS(WANE__TYPE_OF(WANE__ANY_SLOT(s)->wane__target), value)
 #define WANE__FOR_SLOT(s, obj) WANE__FITTING(WANE__ANY_SLOT(s)->wane__target, obj)
 #define wane_slot_init(s, obj) wane_slot_init(WANE__SLOT(s), WANE__FOR_SLOT(s, obj))
 #define wane_slot_load(s) WANE__OF_SLOT(s, wane_slot_load(WANE__SLOT(s)))
