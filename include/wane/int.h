@@ -15,7 +15,8 @@ typedef struct wane_int wane_int;
 extern WANE_API wane_type wane_int_type;
 
 /*
- * An integer as an object. Those from -5 to 256 are immortal, made once, and always the same object.
+ * An integer as an object. Those from -5 to 256, or to what the option `small_int_max` said at the first call (0 to
+ * 65,535), are immortal, made once, and always the same object.
  *
  * Returns the object, or NULL with errno as wane_new.
  * Ownership: the caller releases it; for a small one that does nothing.

@@ -57,6 +57,28 @@ WANE_API bool wane_str_equal(const wane_str *a, const wane_str *b);
 /* Below 0, 0, or above 0, as memcmp; a string comes before those that it begins, and NULL before all. */
 WANE_API int wane_str_compare(const wane_str *a, const wane_str *b);
 
+/*
+ * The one string of these bytes: the same object for the same bytes, as long as anybody holds it. So two interned strings
+ * are equal if and only if their pointers are. The table holds none of them: what nobody holds is gone.
+ *
+ * bytes: copied if the string is new. n: how many; NULL with n above 0 is EINVAL.
+ * Returns a new unit, or NULL with errno as wane_str_new.
+ * Threads: finding one that exists takes no lock; a new one takes a short lock, in which the table may grow.
+ */
+WANE_API wane_str *wane_intern(const void *bytes, size_t n);
+
+/*
+ * The one string of the bytes of s, which is consumed, on failure too: s itself, where it is the first. Errors and threads as
+ * wane_intern.
+ */
+WANE_API wane_str *wane_intern_str(wane_str *s);
+
+/* Whether s is the one string of its bytes that wane_intern finds. False for NULL. */
+WANE_API bool wane_str_is_interned(const wane_str *s);
+
+/* How many interned strings there are; what has died and is not yet destroyed is among them. */
+WANE_API size_t wane_intern_count(void);
+
 WANE__END
 
 #endif

@@ -12,6 +12,8 @@
  *   call                             waits      user code  in a guard  in a callback
  *   wane_str_new, _from, _format,
  *     _concat, _slice                (1)        no         yes         yes
+ *   wane_intern, wane_intern_str     short lock, (1)  yes (2)  yes     yes
+ *   wane_intern_count                wait-free  no         yes         yes
  *   other wane_str_ calls            wait-free  no         yes         yes
  *   wane_int_new                     (1)        no         yes         yes
  *   wane_int_value                   wait-free  no         yes         yes

@@ -15,16 +15,21 @@
 #include <wane/str.h>
 
 #include "value/hash.h"
+#include "value/intern.h"
 
 #define LONGEST (SIZE_MAX / 2)
 
-struct wane_str {
-    size_t len;             /* immutable after birth */
-    _Atomic(uint64_t) xhash; /* 0: nobody has asked for it */
-    char bytes[];           /* immutable after birth */
-};
+static void str_destroy(void *self) {
+    if (wane_str_is_interned(self))
+        wane__intern_forget(self);
+}
 
-wane_type wane_str_type = {.name = "str", .size = sizeof(struct wane_str)};
+wane_type wane_str_type = {
+    .name = "str",
+    .size = offsetof(struct wane_str, bytes),
+    .destroy = str_destroy,
+    .flags = WANE_TYPE_INDEXED,
+};
 
 /* With bytes that are still to be written; what is behind them is zero. */
 static struct wane_str *make(size_t n) {
