@@ -9,17 +9,20 @@
 #include "thread/mode.h"
 #include "thread/wake.h"
 
-static bool wait_for_brackets(void *arg) {
-    (void)arg;
-    return wane__bracket_wait();
+static bool wait_for_brackets(void *gave_up) {
+    bool clear = wane__bracket_wait_under_lock();
+    if (!clear)
+        *(bool *)gave_up = true;
+    return clear;
 }
 
 size_t wane__give_back(bool all, bool *ret_more) {
     *ret_more = true;
     if (!wane__fences_known()) /* nothing could be given back, and a fork would wait for the lock */
         return 0;
+    bool gave_up = false;
     struct wane__tend t = {.now_ns = wane__now(), .delay_ns = (uint64_t)wane__option(trim_delay_ms) * 1000000u,
-                           .all = all, .waiter = wait_for_brackets};
+                           .all = all, .waiter = wait_for_brackets, .arg = &gave_up};
     wane__heap_tend_begin(&t);
     for (;;) {
         wane__collector_lock();
@@ -29,6 +32,8 @@ size_t wane__give_back(bool all, bool *ret_more) {
             break;
         wane__collector_yield();
     }
+    if (unlikely(gave_up))
+        wane__record_reap();
     *ret_more = t.left;
     return all ? t.returned : 0;
 }

@@ -292,7 +292,7 @@ const struct wane__bracket_looks wane__bracket_looks = {wane__heavy, clear_of_he
 #define REAP_LOOKS 1000
 #define IGNORANCE_NS 10000000
 
-bool wane__bracket_wait(void) {
+static bool wait_for_brackets(bool may_reap) {
     wane__heavy();
     uint64_t begin = wane__fences_known() ? 0 : wane__now();
     WANE__EACH_RECORD(r) {
@@ -301,8 +301,11 @@ bool wane__bracket_wait(void) {
                 sched_yield();
             else
                 wane__pause_briefly();
-            if (unlikely(looks % REAP_LOOKS == REAP_LOOKS - 1))
-                wane__record_reap(); /* it may have ended inside of it */
+            if (unlikely(looks % REAP_LOOKS == REAP_LOOKS - 1)) { /* it may have ended inside of it */
+                if (!may_reap)
+                    return false;
+                wane__record_reap();
+            }
             if (unlikely(!wane__fences_known())) {
                 if (begin == 0)
                     begin = wane__now();
@@ -313,6 +316,10 @@ bool wane__bracket_wait(void) {
     }
     return true;
 }
+
+bool wane__bracket_wait(void) { return wait_for_brackets(true); }
+
+bool wane__bracket_wait_under_lock(void) { return wait_for_brackets(false); }
 
 void wane__calls_add(wane_defer_node *node) {
     add_relaxed(&xcalls_added, (uint64_t)1);

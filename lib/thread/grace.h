@@ -43,6 +43,11 @@ extern const struct wane__bracket_looks wane__bracket_looks;
  * nothing is known of brackets, and the caller tries again later.
  */
 bool wane__bracket_wait(void);
+/*
+ * The same under a lock of the heap's, where no record can be reaped. False, too: some bracket has lasted for so long that its thread may
+ * have ended inside of it. The caller lets go of the lock, and reaps.
+ */
+bool wane__bracket_wait_under_lock(void);
 
 /* Functions: added by any thread, due after a grace period, taken by whoever may run user code. */
 void wane__calls_add(wane_defer_node *node);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "heap/arena.h"
 #include "heap_util.h"
 
@@ -404,7 +405,9 @@ TEST(a_fork_between_two_pieces) {
         for (unsigned i = 0; i < pieces && wane__heap_tend_some(&t); i++) {
         }
         wane__heap_fork_prepare();
+        wane__locks_unordered(true); /* the library's own handler takes its locks too, below those of the heap */
         pid_t pid = fork();
+        wane__locks_unordered(false);
         if (pid == 0) {
             wane__heap_fork_child_done(heap);
             for (unsigned i = 0; i < 2000; i++)
