@@ -77,39 +77,43 @@
  *   wane_shutdown                    waits (7)  yes        aborts      does nothing   no
  *   wane_version                     wait-free  no         yes         yes            yes
  *
- * (1) Lock-free, except that a thread which has deferred, or left to others, more than `deferred_bytes` helps and waits for up
- *     to `stall_limit_us`, and never waits inside a guard. Slot calls destroy some thousand objects at most of what may be
- *     destroyed by then, and leave the rest to others. wane_new of a tracked type waits a quarter of that, after every 64 KiB
- *     that the thread makes, while garbage is far ahead of a collector that works on it. Outside a guard wane_new waits for
- *     empty memory to be given back before it says that there is none, which takes as long as wane_trim. All of these are
- *     counted as stalls.
- *     No call waits for memory otherwise, or ends the program for want of it: what a release or a slot call leaves for
- *     later has room in the objects themselves, when there is none elsewhere.
- * (2) What dies of it dies when the callback has returned: a callback is never called inside another one's release.
- *     Finalizers of what is released there, or hangs on a dying object with `trace`, run then too, in no guard of
- *     the library's, and before the outermost call returns; without memory to remember them, later, like what is deferred.
- * (3) Of calls that abort in a guard and say -EDEADLK, or nothing, in a callback: in a callback they do that, in a guard too.
- * (4) Waits for nobody, but for the first call of the process, which reads the environment. Those that change something
- *     may make a system call: they wake the collector thread, or start it.
- * (5) Waits for whoever walks the heap's pages meanwhile: the same calls by other threads, and the collector while it
- *     looks for candidates. wane_trim makes system calls, wane_type_forget and wane_snapshot_take look at every object that there is.
- * (6) Lock-free, but while the collector decides whether the target and what is joined to it are garbage: then it waits for
- *     that, and counts it as a stall.
- * (7) For guards and callbacks of other threads. So a callback that waits for a thread which is in such a call, for a lock that
- *     it holds or for its end, waits for itself, for ever. After `guard_warn_ms` the log names the thread in the callback.
- * (8) For a call of that callback which another thread is in.
- * (9) For collections of other threads, and looks at the whole heap. wane_gc_explain waits as wane_flush does, but in a callback.
- * (10) In a callback that runs in a guard they show nothing, do nothing, or say -EDEADLK.
+ * (1) Lock-free, except that a thread which has deferred more than `deferred_bytes`, or left as much to others, first helps
+ *     and then waits for up to `stall_limit_us`. It never waits inside a guard. A slot call destroys about a thousand
+ *     objects at most, and leaves the rest to others. wane_new of a tracked type waits a quarter of that time after
+ *     every 64 KiB that the thread makes, while a running collector is far behind with garbage. Outside of guards wane_new
+ *     waits until empty memory is given back, as wane_trim does, before it reports that there is none. All of these waits
+ *     are counted as stalls.
+ *     No call waits for memory otherwise, or ends the program for want of it: if there is no room elsewhere, the objects
+ *     themselves have room for what a release or a slot call leaves for later.
+ * (2) What dies of it dies when the callback has returned: no callback is called inside a release of another one.
+ *     Finalizers of what is released there, or of what `trace` visits in a dying object, run then too, in no guard of
+ *     the library's, before the outermost call returns. If there is no memory to remember them, they run later, like
+ *     deferred work.
+ * (3) Calls that abort in a guard, and return -EDEADLK or nothing in a callback, do the latter in a callback that is in a guard.
+ * (4) Waits for nobody, except that the first call of the process reads the environment. Calls that change something may
+ *     make a system call, to wake the collector thread or to start it.
+ * (5) Waits for whoever is walking the heap's pages: the same calls by other threads, and the collector while it looks for
+ *     candidates. wane_trim makes system calls. wane_type_forget and wane_snapshot_take look at every object that there is.
+ * (6) Lock-free, except while the collector decides whether the target and what is joined to it are garbage. Then it waits for
+ *     the decision, and counts that as a stall.
+ * (7) For guards and callbacks of other threads. If a callback waits for a thread that is in such a call, for its end or for a
+ *     lock that it holds, both wait for ever. After `guard_warn_ms` the log names the thread that is in the callback.
+ * (8) For a call of that callback that another thread is in.
+ * (9) For collections of other threads; looks at the whole heap. wane_gc_explain also waits as wane_flush does, except in
+ *     a callback.
+ * (10) In a callback that runs in a guard they show nothing, do nothing, or return -EDEADLK.
  *
- * User code (finalize, destroy, callbacks of weak references, functions of wane_on_death, deferred functions, callbacks of
- * collections, notify functions, and those that are shown objects) runs only in the calls marked so and on the collector
- * thread, never under a lock of the library. `trace` runs anywhere and calls nothing but wane_visit.
- * A thread's first call attaches it (short lock, memory). A call that cannot report ends the program with one line
- * when no thread record is to be had. No call is a cancellation point, and a thread that was cancelled goes on to the end
- * of the call that it is in. Leaving a call or a callback by longjmp, pthread_exit or cancellation is an error, of which
- * there are these: a callback that comes to a cancellation point runs in a thread that was cancelled, as callbacks run
- * with the caller's cancellation state; or the cancellation is asynchronous. A thread that ends inside a callback ends the
- * program, with one line.
+ * User code means finalize, destroy, callbacks of weak references, functions of wane_on_death, deferred functions, callbacks
+ * of collections, notify functions, and callbacks that are shown objects. It runs only in the calls marked so, and on the
+ * collector thread, never under a lock of the library. `trace` may run anywhere, and calls nothing but wane_visit and wane_visit_n.
+ *
+ * A thread's first call attaches it, which takes a short lock and memory. If it cannot be attached, a call that cannot
+ * report that ends the program with one line.
+ *
+ * No call is a cancellation point; a thread that was cancelled continues to the end of the call that it is in. Leaving a call
+ * or a callback by longjmp, pthread_exit or cancellation is an error. Cancellation can do so in two ways: a callback reaches a
+ * cancellation point in a thread that was cancelled, since callbacks run with the caller's cancellation state; or the
+ * cancellation is asynchronous. A thread that ends inside a callback ends the program, with one line.
  */
 #ifndef WANE_H
 #define WANE_H

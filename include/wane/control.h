@@ -11,56 +11,58 @@
 WANE__BEGIN
 
 /*
- * Sets or reads an option. Each may be changed at any time, and be set by WANE_<NAME> in the environment (not for
- * setuid programs), which is read before the first use.
+ * Sets or reads an option. Each may be changed at any time. Each may also be set by WANE_<NAME> in the environment, which
+ * the library reads before its first use (not in setuid programs).
  *
- *   name               unit     default       range                what
- *   deferred_bytes     bytes    33554432      65536 .. 2^40        what a thread may defer before it helps, then waits
- *   stall_limit_us     us       1000          0 .. 10^7            longest single wait imposed on a thread
- *   guard_warn_ms      ms       10000         0 (never) .. 10^9    a guard, or a wait for a callback, longer than this is logged
- *   trim_delay_ms      ms       1000          0 .. 10^9            how long empty memory is kept before it is given back
- *   max_threads        threads  65000         1 .. 65000           attached at the same time
- *   collector_thread   0/1      1             0 .. 1               whether the library may have a thread of its own
- *   membarrier         0/1      1             0 .. 1               0: fences instead of membarrier(2); before the first use only
- *   leak_report        0/1/2    0             0 .. 2               wane_shutdown names what is alive; 2, or "fatal" in the environment:
- *                                                                  and ends the process by exit(1) if that is anything but immortals
- *                                                                  and what they keep
- *   quarantine_bytes   bytes    0             0 (none) .. 2^40     blocks of dead objects that are kept back, so that their
- *                               (1 MiB in builds with full checks) misuse is found; other than 0 from the first use on, or never
- *   threshold0         objects  10000         0 (off) .. 2^31-1    net new tracked objects that start a collection
- *   threshold1         runs     10            0 (off) .. 2^31-1    collections of generation 0 before one of generation 1
- *   threshold2         runs     10            0 (off) .. 2^31-1    collections of generation 1 before one of generation 2
- *   candidate_age_ms   ms       5000          0 (never) .. 10^9    candidates that wait longer are collected; after a
- *                                                                  look in vain, when a hundred times that has passed
- *   collector_cpu_percent  %    100           1 .. 100             of a core, over a second, that the collector thread may use, and go on
- *                                                                  collecting; for what age alone starts at most 20 of it
- *   heap_growth_percent    %    100           0 (off) .. 10000     growth of live and external bytes since the last collection of
- *                                                                  generation 2 that starts one, from 32 MiB of it on
+ *   name                   unit     default   range               what
+ *   deferred_bytes         bytes    33554432  65536 .. 2^40       how much a thread may defer before it helps, and then waits
+ *   stall_limit_us         us       1000      0 .. 10^7           the longest single wait imposed on a thread
+ *   guard_warn_ms          ms       10000     0 (never) .. 10^9   guards, and waits for callbacks, that last longer are logged
+ *   trim_delay_ms          ms       1000      0 .. 10^9           how long empty memory is kept before it is given back
+ *   max_threads            threads  65000     1 .. 65000          how many threads may be attached at the same time
+ *   collector_thread       0/1      1         0 .. 1              whether the library may have a thread of its own
+ *   membarrier             0/1      1         0 .. 1              0: fences instead of membarrier(2); before the first use only
+ *   leak_report            0/1/2    0         0 .. 2              1: wane_shutdown names what is alive. 2 ("fatal" in the
+ *                                                                 environment): then it also calls exit(1), unless all of it is
+ *                                                                 immortal or kept by immortal objects
+ *   quarantine_bytes       bytes    0 (1 MiB  0 (none) .. 2^40    dead objects that are kept back, to find their misuse.
+ *                                   with full                     Whether there is a quarantine is decided at the first
+ *                                   checks)                       use; its size may change later
+ *   threshold0             objects  10000     0 (off) .. 2^31-1   new tracked objects, less the dead, that start a collection
+ *   threshold1             runs     10        0 (off) .. 2^31-1   collections of generation 0 before one of generation 1
+ *   threshold2             runs     10        0 (off) .. 2^31-1   collections of generation 1 before one of generation 2
+ *   candidate_age_ms       ms       5000      0 (never) .. 10^9   candidates that are older start a collection; after one that
+ *                                                                 freed nothing, not before a hundred times its duration
+ *   collector_cpu_percent  %        100       1 .. 100            the share of a core, over a second, that the collector
+ *                                                                 thread may use; at most 20 for what age alone starts
+ *   heap_growth_percent    %        100       0 (off) .. 10000    growth of live and external bytes since the last collection of
+ *                                                                 generation 2 that starts another, from 32 MiB of growth on
  *
- * Returns 0, -ENOENT for an unknown name, -EINVAL out of range (or NULL), -EBUSY for what can no longer be changed.
- * Threads: any; wait for nobody but whoever reads the environment, which the first call of a process does; run no user code.
- * wane_option_set wakes the collector thread.
+ * Returns 0; -ENOENT for an unknown name; -EINVAL out of range, or for NULL; -EBUSY for what can no longer be changed.
+ * Threads: any; wait for nobody, except that the first call of a process reads the environment; run no user code. wane_option_set
+ * wakes the collector thread.
  */
 WANE_API int wane_option_set(const char *name, int64_t value);
 WANE_API int wane_option_get(const char *name, int64_t *ret);
 
 /*
- * Adds an option, for libraries on top of this one: read and set by name from then on, and at once from
- * WANE_<NAME> in the environment if that is set. It stays for good.
+ * Adds an option, for libraries on top of this one. From then on it is set and read by its name; if WANE_<NAME> is
+ * set in the environment, it takes that value at once. It stays for good.
  *
  * name: a-z, 0-9 and _, at most 56 bytes; copied. least, most: its range. initial: its value until it is set.
- * Returns 0, -EEXIST (there is one of that name), -EINVAL (the name, or initial is out of range), -ENOMEM. Threads: any; lock-free but
- * for its malloc and the first call of a process; runs no user code.
+ * Returns 0; -EEXIST (there is an option of that name); -EINVAL (the name is not allowed, or initial is out of
+ * range); -ENOMEM.
+ * Threads: any; lock-free except for its malloc and the first call of a process; runs no user code.
  */
 WANE_API int wane_option_register(const char *name, int64_t least, int64_t most, int64_t initial);
 
 enum { WANE_LOG_ERROR = 1, WANE_LOG_WARNING = 2, WANE_LOG_INFO = 3 };
 
 /*
- * Sends the library's lines (without newline) to fn; NULL sends them to standard error again. fn is called by any
- * thread, inside any call but never under a lock of the library, and must not call the library; its arg is always that
- * of the same call of wane_set_log. A call of the old fn may still be running when this returns. Each different pair of
- * fn and arg takes a few bytes for good; when there are none, the lines go where they went, and one says so.
+ * Sends the library's lines, without newline, to fn; NULL sends them to standard error again. Any thread may call fn,
+ * inside any call, but never under a lock of the library. fn must not call the library. It always gets the arg of the
+ * same call of wane_set_log. When this returns, another thread may still be in a call of the old fn. Each different
+ * pair of fn and arg takes a few bytes for good; if there is no memory for them, nothing changes, and a line says so.
  * Threads: any; lock-free.
  */
 WANE_API void wane_set_log(void (*fn)(int level, const char *line, void *arg), void *arg);
@@ -102,23 +104,32 @@ typedef struct wane_stats {
 #endif
 
 /*
- * Fills *ret. Returns 0, or -EINVAL when ret is NULL or its struct_size is smaller than the first version's (up to
- * and including collector_cpu_ns).
- * Threads: any; looks at each thread's record without waiting: the figures are those of slightly different moments.
+ * Fills *ret.
+ *
+ * Returns 0, or -EINVAL when ret is NULL or its struct_size is smaller than that of the first version (up to and
+ * including collector_cpu_ns).
+ * Threads: any; looks at each thread's record without waiting, so the figures are those of slightly different
+ * moments.
  */
 WANE_API int wane_stats_get(wane_stats *ret);
 
 /*
- * Gives all empty memory back to the system now. Returns bytes. Threads: any; may wait for another call of it, and for the
- * collector while it looks for candidates; runs no user code.
+ * Gives all empty memory back to the system now.
+ *
+ * Returns how many bytes.
+ * Threads: any; may wait for another call of it, and for the collector while it looks for candidates; runs no user
+ * code.
  */
 WANE_API size_t wane_trim(void);
 
 /*
- * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, stops the collector thread, and logs what is
- * alive when `leak_report` is set: for each type how many objects, how many of them are on cycles, and how many are held from outside, by
- * units that are in no object's slot; and which slots form the cycles; immortals, and what only they keep, in lines of their own. Optional. Calls still work after it; the thread does not start again.
- * In a callback it does nothing. Aborts with one line inside a guard.
+ * Ends the library's work in an orderly way: applies what is deferred, collects all cycles, stops the collector
+ * thread and, if `leak_report` is set, logs what is alive. For each type the report says how many objects there are,
+ * how many of them are on cycles, and how many are held from outside, by references that are in no slot of an object;
+ * then which slots form the cycles. Immortal objects, and what only they keep alive, have lines of their own. Calling
+ * it is optional. Calls of the library still work afterwards, but the thread does not start again. In a callback it
+ * does nothing.
+ * Errors: inside a guard it ends the program with one line.
  * Threads: any; waits; runs user code.
  */
 WANE_API void wane_shutdown(void);

@@ -3,9 +3,9 @@
 /*
  * wane/gc.h: the cycle collector.
  *
- * It finds groups of objects that only refer to each other and destroys them, while every other thread keeps running.
- * It works by itself, on the collector thread, when enough tracked objects were made; these calls run it at once and
- * tune it. A tracked object is one of a type that has slots and is not WANE_TYPE_ACYCLIC. docs/design/cycle.md.
+ * It finds groups of objects that only refer to each other, and destroys them while all other threads keep running.
+ * It runs by itself, on the collector thread, when enough tracked objects were made; the calls here run it at once,
+ * and tune it. An object is tracked if its type has slots and is not WANE_TYPE_ACYCLIC. docs/design/cycle.md.
  */
 #ifndef WANE_GC_H
 #define WANE_GC_H
@@ -40,10 +40,10 @@ typedef struct wane_gc_event {
 } wane_gc_event;
 
 /*
- * Whether collections start by themselves (they do at first). Explicit ones always work. pause and resume nest, beside
- * enable and disable: collections start by themselves while it is enabled and not paused. A resume without a pause does
- * nothing.
- * Threads: any; wait for nobody; run no user code. What starts collections may wake the collector thread.
+ * Automatic collections: whether the library starts collections by itself. It does so from the beginning. Explicit
+ * calls always work. enable and disable are a switch; pause and resume are a count beside it. Collections start by
+ * themselves while the switch is on and the count is 0. A resume without a pause does nothing.
+ * Threads: any; wait for nobody; run no user code. The calls that allow collections may wake the collector thread.
  */
 WANE_API void wane_gc_enable(void);
 WANE_API void wane_gc_disable(void);
@@ -69,48 +69,59 @@ WANE__HELPER void wane__gc_paused_end(struct wane__once *s) {
 #define WANE_GC_PAUSED WANE__ONCE(wane__gc_paused_begin, wane__gc_paused_end)
 
 /*
- * Collects generation 0, 1 or 2 (each with the younger ones) or WANE_GC_FULL, on the calling thread, to the end: what
- * was deferred is applied first, and what is found unreachable is destroyed when the call returns. Generation 2 finds
- * all cycles that are dead when it begins, as far as no other thread works on them.
+ * Collects generation 0, 1 or 2, each together with the younger ones, or WANE_GC_FULL. The calling thread does the
+ * work, to its end: it first applies what was deferred, and when the call returns, what was found unreachable has
+ * been destroyed. Generation 2 finds all cycles that are dead when it begins, unless another thread is working on
+ * them.
  *
- * Returns how many unreachable objects it found and destroyed; 0 inside a callback and for a generation that does not exist. What it
- * kept (WANE_TYPE_UNCOLLECTABLE) is not among them: wane_gc_run and wane_gc_get_unreachable tell. When memory is
- * out it finds fewer, or none: the rest stays as it was, to be found by the next. Where several threads collect at once
- * they take turns: each has a collection of its own that began after the call.
- * Aborts with one line inside a guard. Threads: any; waits for other collections and guards; runs user code.
+ * Returns how many unreachable objects it found and destroyed; 0 inside a callback, and for a generation that does
+ * not exist. Objects that were found but kept (WANE_TYPE_UNCOLLECTABLE) are not in this number: wane_gc_run and
+ * wane_gc_get_unreachable tell. If memory is out, the collection finds fewer objects or none; the next one finds the
+ * rest. Threads that collect at the same time take turns: each call runs a collection that began after the call.
+ * Errors: inside a guard it ends the program with one line.
+ * Threads: any; waits for other collections and for guards; runs user code.
  */
 WANE_API size_t wane_gc_collect(int generation);
 
 /*
- * As wane_gc_collect, with errors: 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -ENOMEM (given up for want of
- * memory, or because the system took membarrier(2) away meanwhile; what ret says was found before), -EAGAIN. ret may be NULL.
+ * As wane_gc_collect, with errors.
+ *
+ * Returns 0, -EINVAL (no such generation), -EDEADLK (inside a callback), -EAGAIN (the thread cannot be attached), or
+ * -ENOMEM: the collection was given up because memory is out, or because the system took membarrier(2) away
+ * meanwhile. ret says what was found until then; it may be NULL.
  */
 WANE_API int wane_gc_run(int generation, wane_gc_event *ret);
 
 /*
- * fn(e, arg) is called when a collection begins (WANE_GC_START) and when it is over (WANE_GC_STOP): those that are asked for,
- * once each, on the thread that asks, and STOP comes before the call returns, with what it returns; those that start by themselves, on
- * the collector thread, and those of wane_gc_step, on the thread that steps, or that finishes what a step left. A young
- * collection that starts by itself is done in parts, and told of in parts. Callbacks are called in the order of adding, one at a time,
- * under no lock of the library; as every callback they may allocate, retain, release, use slots, and a collect in one returns 0.
- * One that is added during a call hears of the next event.
+ * Calls fn(e, arg) when a collection begins (WANE_GC_START) and when it is over (WANE_GC_STOP). A collection that the
+ * program asks for is reported once, on the thread that asks, and STOP comes before the call returns. Automatic
+ * collections are reported on the collector thread, and those of wane_gc_step on the thread that makes the step, or
+ * on the one that finishes what a step left. The library divides an automatic collection of young objects into parts,
+ * and reports each part.
  *
- * add: 0, -EINVAL (fn is NULL), -EEXIST (the pair is there), -ENOMEM, -EAGAIN (the thread cannot be attached).
- * remove: 0, -EINVAL, -ENOENT (there is no such pair). When it has returned fn is not called with arg any more, and no
- * call is running; inside the call itself: no further one comes. It waits for a call on another thread: not under a lock that the
- * callback takes. Threads: any, in callbacks too, in these as well; run no user code.
+ * Callbacks are called one at a time, in the order in which they were added, under no lock of the library. Like all
+ * callbacks they may allocate, retain, release and use slots; a collect inside one returns 0. A callback that is
+ * added during a call hears of the next event.
+ *
+ * add: returns 0, -EINVAL (fn is NULL), -EEXIST (the pair is there already), -ENOMEM, or -EAGAIN (the thread cannot
+ * be attached).
+ * remove: returns 0, -EINVAL, or -ENOENT (there is no such pair). After it has returned, no call of fn with arg is
+ * running and none will come. Inside the callback itself it returns at once, and no further call comes.
+ * Threads: any, in callbacks too, these included. remove waits for a call that is running on another thread, so do
+ * not call it under a lock that the callback takes. Run no user code.
  */
 WANE_API int wane_gc_add_callback(void (*fn)(const wane_gc_event *e, void *arg), void *arg);
 WANE_API int wane_gc_remove_callback(void (*fn)(const wane_gc_event *e, void *arg), void *arg);
 
 /*
- * What was found unreachable but kept: objects of types with WANE_TYPE_UNCOLLECTABLE, and all objects that would have been
- * destroyed, with WANE_GC_SAVEALL. They are alive, their finalizers have not run, weak references yield them. What else
- * they keep alive is not on the list.
+ * Unreachable objects that were kept: those of types with WANE_TYPE_UNCOLLECTABLE, and with WANE_GC_SAVEALL all that
+ * would have been destroyed. They are alive: their finalizers have not run, and weak references yield them. Objects
+ * that they keep alive are not on the list.
  *
- * Moves up to max of them to ret[], the oldest first, with the list's unit of each, which the caller releases; who
- * releases one without breaking its cycle will find it on the list again. Returns how many it moved. ret NULL: returns
- * how many there are. Threads: any; short lock; runs no user code.
+ * Moves up to max of them to ret[], the oldest first, each with the reference that the list held. The caller releases
+ * them. An object that is released while its cycle is whole will be found, and put on the list, again.
+ * Returns how many it moved. If ret is NULL: how many there are.
+ * Threads: any; takes a short lock; runs no user code.
  */
 WANE_API size_t wane_gc_get_unreachable(void **ret, size_t max);
 
@@ -134,74 +145,83 @@ WANE_API void wane_gc_set_debug(unsigned flags);
 WANE_API unsigned wane_gc_get_debug(void);
 
 /*
- * Sets all tracked objects that there are aside: no collection looks at them any more, a full one neither, until
- * wane_gc_unfreeze; so it does not write to their memory. For servers that fork: collect, freeze, fork; a child that collects copies
- * no page of what it inherited. What is frozen is counted as ever, and dies with its last unit; dead cycles of it stay. What refers
- * to it from outside is collected, what it refers to is held by it. Objects that are made afterwards are not frozen.
+ * Sets all tracked objects that exist now aside: no collection looks at them, not even a full one, until
+ * wane_gc_unfreeze. So no collection writes to their memory. This is for servers that fork workers: collect, freeze,
+ * fork; then a worker that collects copies no page that it shares with its parent. Frozen objects are still counted,
+ * and die with their last reference. Dead cycles of frozen objects stay. Objects that refer to frozen ones are
+ * collected as usual, and what frozen objects refer to is held by them. Objects that are made later are not frozen.
  *
- * unfreeze: all of them are candidates again. get_freeze_count: how many frozen objects there are now.
- * Threads: any; wait for other collections as wane_gc_collect does, and look at the whole heap; may run user code (what a step left
- * is finished first). Inside a guard they abort with one line.
+ * unfreeze: makes all of them candidates again. get_freeze_count: returns how many objects are frozen now.
+ * Errors: inside a guard they end the program with one line.
+ * Threads: any; wait for other collections as wane_gc_collect does; look at the whole heap; may run user code,
+ * because they finish what a step has left.
  */
 WANE_API void wane_gc_freeze(void);
 WANE_API void wane_gc_unfreeze(void);
 WANE_API size_t wane_gc_get_freeze_count(void);
 
 /*
- * Some of the collector's work, on the calling thread, for about budget_ns nanoseconds: for programs that have idle moments in
- * a loop of their own, with or without the collector thread. Applies what was deferred, destroys what is dead, and collects in
- * slices: goes on with the collection that is open, or begins one that is due, or, when there is nothing else to do, one for the
- * candidates that there are, the youngest generation first, then each older one once. Once the program has called wane_gc_wait_ns or
- * wane_event_fd, steps leave candidates alone after a look that found next to nothing, until a hundred times what that took
- * (and 10 ms) has passed. Never waits: where another thread's guard
- * or callback is in the way it returns, and a later step goes on. A slice ends late by
- * what cannot be divided: a callback, the death of one structure, the last decision about weak references; less than 20 us are
- * taken for 20 us.
+ * Does some of the collector's work on the calling thread, for about budget_ns nanoseconds: for programs that have
+ * idle moments in a loop of their own, with or without the collector thread. A step applies what was deferred,
+ * destroys what is dead, and collects in slices. It continues the collection that is open, or begins one that is due.
+ * If neither is there, it examines the existing candidates, the youngest generation first, then each older one once.
+ * After a program has called wane_gc_wait_ns or wane_event_fd, steps that found next to nothing leave candidates
+ * alone for a hundred times as long as that took, at least 10 ms.
  *
- * Returns 1 if it did something and another step would find more to do now; 0 if not: there is nothing to do, or what there is waits
- * for another thread (wane_gc_wait_ns tells the two apart). So a loop that steps while the result is 1 ends: it does not spin beside another
- * thread's guard. -EINVAL for a negative budget, -EDEADLK inside a callback, -EAGAIN when the thread cannot be attached, -ENOMEM for
- * want of memory, or of membarrier(2) that was taken away meanwhile (a collection that was given up leaves its candidates as they were, and is
- * tried again after a pause). Aborts with one line inside a guard. Whoever asks for a collection or a flush meanwhile finishes what a step left open. Threads: any; runs user code.
+ * A step never waits. Where another thread's guard or callback is in the way, it returns, and a later step continues.
+ * It ends late by what cannot be divided: one callback, the death of one structure, the last decision about weak
+ * references. A budget below 20 us counts as 20 us.
+ *
+ * Returns 1 if it did something and another step would find more to do now; 0 if there is nothing to do, or if
+ * everything that is left waits for another thread (wane_gc_wait_ns tells which). So a loop that calls it while the
+ * result is 1 comes to an end. -EINVAL for a negative budget; -EDEADLK inside a callback; -EAGAIN when the thread
+ * cannot be attached; -ENOMEM when memory is out, or membarrier(2) was taken away: the collection was given up, its
+ * candidates are as before, and the library tries again after a pause.
+ * Errors: inside a guard it ends the program with one line.
+ * Threads: any; runs user code. Whoever asks for a collection or a flush finishes what a step left open.
  */
 WANE_API int wane_gc_step(int64_t budget_ns);
 
 /*
- * How long a step or a poll would find nothing to do, in nanoseconds: for how long an event loop may sleep, unless
- * wane_event_fd's descriptor or an event of its own wakes it.
+ * How long an event loop may sleep, in nanoseconds, unless the descriptor of wane_event_fd or an event of its own
+ * wakes it.
  *
- * Returns 0: there is work now. Above 0: nothing can be done now, and there may be something after that time; as long as other threads have
- * to be waited for (a guard, a callback, a collection of theirs) that is a pause of 1 to 64 ms, which grows with the time it lasts, and
- * never 0 again and again. -1: nothing is pending. Candidates count as work when a step would look at them.
- * While the library has its thread, collections are left to that, and only what was deferred or is dead counts.
+ * Returns 0: a step or a poll would find work now. Above 0: there is nothing to do now, and there may be something
+ * after that time. While other threads have to be waited for (a guard, a callback, a collection of theirs), this is a
+ * pause of 1 to 64 ms, which grows with the time that the wait has lasted; it is never 0 again and again. -1: nothing
+ * is pending. Candidates count as work if a step would look at them. While the library has its own thread, that
+ * thread collects, and only what was deferred or is dead counts as work here.
  *
- * Threads: any, in a guard and in callbacks too; takes a short lock, pushes a grace period on, looks at each thread's queues; runs
- * no user code. A thread that cannot be attached gets a pause.
+ * Threads: any, in a guard and in callbacks too; takes a short lock, advances the grace period, looks at the queues
+ * of each thread; runs no user code. A thread that cannot be attached gets a pause.
  */
 WANE_API int64_t wane_gc_wait_ns(void);
 
 /*
- * A descriptor (an eventfd) that becomes readable when a step or a poll would find work, for epoll and its like. There is
- * one for the process, made by the first call and never closed; close-on-exec. The program only polls it: it does not read, write or
- * close it. Answer it with wane_gc_step: that, and wane_poll, clear it, and make it readable again if there is more to do now. What
- * becomes due with time, or when another thread leaves a guard, is not told: sleep no longer than wane_gc_wait_ns says.
- * While the collector thread is awake it does the work itself, and the descriptor says nothing.
+ * A file descriptor (an eventfd) that becomes readable when a step or a poll would find work: for epoll and its like.
+ * There is one for the process. The first call makes it, close-on-exec; it is never closed. The program only polls
+ * it, and does not read, write or close it. Answer it with wane_gc_step: that and wane_poll clear it, and make it
+ * readable again if there is more to do now. It does not tell of work that becomes due with time, or when another
+ * thread leaves a guard: sleep no longer than wane_gc_wait_ns says. While the collector thread is awake, it does the
+ * work, and the descriptor stays silent.
  *
  * Returns the descriptor, or a negative errno value: -EMFILE, -ENFILE, -ENOMEM; -EAGAIN when the thread cannot be
- * attached. The child of a fork has one of its own, under the same number, which is readable at first; an epoll set that was made before the
- * fork still watches the parent's.
+ * attached. The child of a fork has a descriptor of its own, under the same number, which is readable at first; an
+ * epoll set that was made before the fork still watches that of the parent.
  * Threads: any; short; runs no user code. docs/examples/epoll.c.
  */
 WANE_API int wane_event_fd(void);
 
 /*
- * Lends the calling thread to the library: it does the work of the collector thread until wane_shutdown, and then
- * returns. For programs that want to make that thread themselves (its stack, priority, processor); with the option collector_thread
- * set to 0 before the first use, since otherwise the library starts its own.
+ * Lends the calling thread to the library: it does the work of the collector thread and returns after wane_shutdown.
+ * This is for programs that want to choose that thread's stack, priority or processor. Set the option
+ * collector_thread to 0 before the first use; otherwise the library starts a thread of its own.
  *
- * Returns 0 after wane_shutdown; -EBUSY if there is a collector thread already; -EDEADLK inside a callback; -EAGAIN or
- * -ENOMEM. Aborts with one line inside a guard. The thread is detached first, as by wane_thread_detach,
- * and attached again by its next call afterwards.
+ * Returns 0 after wane_shutdown; -EBUSY if there is a collector thread already; -EDEADLK inside a callback; -EAGAIN
+ * or -ENOMEM.
+ * Errors: inside a guard it ends the program with one line.
+ * Threads: any; waits; runs user code. It first detaches the thread, as wane_thread_detach does; the thread's next
+ * call attaches it again.
  */
 WANE_API int wane_collector_run(void);
 
@@ -230,27 +250,32 @@ WANE_API size_t wane_run_finalizers(void);
 WANE_API int wane_set_finalizer_notify(void (*fn)(void *arg), void *arg);
 
 /*
- * Notes that memory which the library does not know, malloc'ed for instance, hangs on obj: `bytes` more, or less if
- * negative. It counts for the collections that growth in bytes starts (option heap_growth_percent): a few objects of a
- * dead cycle may hold much. The sum is kept for the process and not for the object: when obj dies nothing is subtracted
- * by itself; its `destroy` notes the bytes as gone, with -bytes, where it frees them.
+ * Tells the library of memory that it does not know, from malloc for example, and that hangs on obj: `bytes` more, or
+ * fewer if negative. Growth of this memory starts collections as growth of the heap does (option
+ * heap_growth_percent), since a few objects of a dead cycle may hold much. The library keeps one sum for the process,
+ * not one for each object: nothing is subtracted when obj dies. The object's `destroy` calls this with -bytes where
+ * it frees the memory.
  *
- * obj: held or borrowed, or the object that is being destroyed or finalized. NULL: nothing happens. bytes: the change.
- * Sums that do not fit stay at the limit; a sum below zero counts as zero.
- * Threads: any, in a guard and in callbacks too; does not wait, wakes the collector thread if a collection is due; runs no user code.
+ * obj: held or borrowed, or the object that is being destroyed or finalized. If it is NULL, nothing happens.
+ * bytes: the change. The sum stays within the range of its type; below zero it counts as zero.
+ * Threads: any, in a guard and in callbacks too; does not wait; wakes the collector thread if a collection is due;
+ * runs no user code.
  */
 WANE_API void wane_note_external(void *obj, ptrdiff_t bytes);
 
 /*
- * The thresholds of the three generations: net new tracked objects for the youngest, collections of the generation
- * below for the others; 0 turns one off. Changeable at any time. Also the options threshold0, threshold1, threshold2.
- * wane_gc_get_count tells how far each has come. set: 0, or -EINVAL above INT_MAX.
+ * The thresholds of the three generations: for generation 0, new tracked objects less those that died; for the
+ * others, collections of the generation below. 0 turns one off. They are also the options threshold0, threshold1 and
+ * threshold2. wane_gc_get_count tells how far each count has come.
  *
- * While collections that start by themselves free next to nothing, they start later: after up to 256 times the first
- * threshold, and never later than at a quarter of 250,000 objects and those that live (or at the threshold, if that is
- * more). The first that frees more than one of 32 that it looked at ends that, and so does set, also by the option's name. Age and
- * asking start them as ever. A collection that came late and looked at what would have started several counts as so many
- * for the generation above.
+ * If automatic collections free less than 1/32 of what they examine, the first threshold doubles each time, up to 256
+ * times its value, but not above a quarter of the sum of 250,000 and the number of living tracked objects. A
+ * productive collection or a call of this function, or of wane_option_set for it, resets it. Collections that are
+ * started by age or by an explicit call are unaffected. A collection that came late, and examined what would have
+ * started several, counts as that many for the generation above.
+ *
+ * set: returns 0, or -EINVAL above INT_MAX.
+ * Threads: any; wait for nobody; run no user code.
  */
 WANE_API int wane_gc_set_threshold(unsigned g0, unsigned g1, unsigned g2);
 WANE_API void wane_gc_get_threshold(unsigned ret[3]);
@@ -260,20 +285,21 @@ WANE_API void wane_gc_get_count(unsigned ret[3]);
 WANE_API void wane_gc_get_stats(wane_gc_stats ret[3]);
 
 /*
- * For containers: moves n slots inside the storage of `container` (memmove; the regions may overlap), as one step for
- * the collector. The units in overwritten slots must have been removed before; the slots left behind keep stale
- * pointers, which the caller overwrites by further moves or with wane_slot_init(slot, NULL) before the next collection can
- * see them, that is: between wane_change_begin and wane_change_end, or at places beyond what `trace` visits.
+ * For containers: moves n slots inside the storage of `container` (as memmove does; the regions may overlap), as one
+ * step for the collector. Remove the references in the slots that are overwritten first. The slots that are left
+ * behind keep stale pointers: overwrite them by further moves or by wane_slot_init(slot, NULL) before the next
+ * collection can see them, that is, between wane_change_begin and wane_change_end, or at places that `trace` does not
+ * visit.
  *
- * container: held by the caller, whose `trace` visits the slots. dst, src: the first slots there and here. n: how many.
- * Threads: the caller keeps others from changing the
- * same slots. Short: the collector waits for it.
+ * container: held by the caller; its `trace` visits the slots. dst, src: the first slots there and here. n: how many.
+ * Threads: the caller keeps others from changing the same slots. Short: the collector waits for it.
  */
 WANE_API void wane_slots_move(void *container, wane_slot *dst, wane_slot *src, size_t n);
 
 /*
- * Around a replacement or rotation of a container's storage. Between the two no other wane_ call but wane_slots_move
- * and wane_slot_init(slot, NULL), no waiting and little work: the collector waits for it. They do not nest.
+ * Around a replacement or rotation of a container's storage. Between the two the thread makes no other call of the
+ * library than wane_slots_move and wane_slot_init(slot, NULL), does not wait, and does little: the collector waits
+ * for it. They do not nest.
  */
 WANE_API void wane_change_begin(void *container);
 WANE_API void wane_change_end(void *container);

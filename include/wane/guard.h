@@ -1,11 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The libwane authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * wane/guard.h: read-side sections, and functions that run after all that were open have ended.
+ * wane/guard.h: read-side sections, and functions that run after all sections that were open have ended.
  *
- * Inside a guard a pointer borrowed from a slot (wane_slot_peek) stays valid until the guard ends, as long as no unit
- * under which it was read is released, given away or handed over meanwhile. Guards nest, never wait and hold up
- * nothing but the reclamation of memory.
+ * Inside a guard a pointer borrowed from a slot (wane_slot_peek) stays valid until the guard ends, provided that the
+ * reference under which it was read is not released, given away or handed over meanwhile. Guards nest and never wait.
+ * They delay nothing but the reclamation of memory.
  */
 #ifndef WANE_GUARD_H
 #define WANE_GUARD_H
@@ -68,12 +68,13 @@ WANE__HELPER void wane__guarded_end(struct wane__once *s) {
 #define WANE_GUARDED WANE__ONCE(wane__guarded_begin, wane__guarded_end)
 
 /*
- * Runs fn(arg) once every guard that is open now, in any thread, has ended: for memory that readers may still see.
- * Calls of one thread run in their order, on the collector thread or where the table in wane.h says that user code may run.
+ * Runs fn(arg) after every guard that is open now, in any thread, has ended: for memory that readers may still see.
+ * What one thread adds runs in the order of its calls, on the collector thread or wherever the table in wane.h says
+ * that user code may run.
  *
  * fn: not NULL. arg: what it is called with.
  * Returns 0, -ENOMEM, -EAGAIN (no thread record), or -EINVAL when fn is NULL.
- * Threads: any; lock-free but for its malloc; may be called inside a guard.
+ * Threads: any; lock-free except for its malloc; may be called inside a guard.
  */
 WANE_API int wane_defer(void (*fn)(void *arg), void *arg);
 

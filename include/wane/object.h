@@ -3,8 +3,9 @@
 /*
  * wane/object.h: making, holding and letting go of objects.
  *
- * A pointer to an object stands for one unit (a reference that counts) unless it is borrowed. "borrowed" arguments
- * stay the caller's, "consumed" ones pass to the callee. Every object argument may be NULL. Design: docs/design/count.md.
+ * A pointer to an object stands for one counted reference (a "unit"), unless it is borrowed. A "borrowed" argument
+ * leaves your reference with you; a "consumed" one takes it. Every object argument may be NULL. Design:
+ * docs/design/count.md.
  */
 #ifndef WANE_OBJECT_H
 #define WANE_OBJECT_H
@@ -22,13 +23,14 @@ typedef struct wane_site {
 } wane_site;
 
 /*
- * Makes an object of type t: zeroed payload of t->size bytes (and `extra` bytes behind it), 16-aligned, one unit.
+ * Makes an object of type t: a payload of t->size bytes, with `extra` bytes behind it, all zero and 16-aligned, with
+ * one reference.
  *
- * t: registered at its first use. extra: bytes. site: where, for reports; NULL is allowed.
- * Returns the payload, or NULL with errno ENOMEM (no memory), EAGAIN (no thread record to be had), ENOSPC (65,535
+ * t: registered at its first use. extra: bytes. site: the place in the program, for reports; may be NULL.
+ * Returns the payload, or NULL with errno ENOMEM (no memory), EAGAIN (this thread cannot be attached), ENOSPC (65,535
  * types are registered) or EOVERFLOW (the size does not fit).
- * Ownership: the caller releases the unit. The object counts for this thread without atomic read-modify-write.
- * Threads: any; lock-free but for memory from the system; runs no user code.
+ * Ownership: the caller releases the reference. This thread counts the object without atomic read-modify-writes.
+ * Threads: any; lock-free except for memory from the system; runs no user code.
  */
 WANE_API void *wane_new_at(wane_type *t, size_t extra, const wane_site *site);
 WANE_API void *wane_new(wane_type *t);
@@ -43,7 +45,7 @@ WANE_API void *wane_new_extra(wane_type *t, size_t extra);
 #define wane_new_extra(t, extra) wane_new_at((t), (extra), WANE__SITE)
 
 /*
- * The same, for programs that have no answer to a want of memory: when wane_new_at would return NULL, one line names the
+ * The same, for programs that cannot go on without memory. Where wane_new_at would return NULL, a line names the
  * type, the bytes, the reason and the place, and the program ends. They never return NULL.
  */
 WANE_API void *wane_new_at_or_abort(wane_type *t, size_t extra, const wane_site *site);
@@ -55,8 +57,8 @@ WANE_API void *wane_new_extra_or_abort(wane_type *t, size_t extra);
 WANE_API void wane__new_misfit(const wane_type *t, size_t size, const wane_site *site);
 
 /*
- * wane_new_at for a payload that the caller uses as `size` bytes: a type whose objects are smaller ends the program, with
- * one line.
+ * As wane_new_at, for a payload that the caller uses as `size` bytes. If objects of the type are smaller, a line says
+ * so and the program ends.
  */
 WANE_INLINE void *wane_new_sized(wane_type *t, size_t size, const wane_site *site) {
     if (wane__unlikely(t->size < size))
@@ -96,10 +98,10 @@ WANE__HELPER bool wane__retain_marked(struct wane__thread *t, struct wane__heade
 }
 
 /*
- * Takes one more unit. The caller holds one, or borrows obj from a slot inside a guard.
+ * Takes one more reference. The caller holds one already, or borrows obj from a slot inside a guard.
  *
  * Returns obj.
- * Ownership: the caller releases the new unit.
+ * Ownership: the caller releases the new reference.
  * Threads: any; wait-free (by the owner without atomic read-modify-write); runs no user code.
  */
 WANE_INLINE void *wane_retain(void *obj) {
@@ -128,14 +130,15 @@ WANE__HELPER bool wane__release_marked(struct wane__thread *t, struct wane__head
 }
 
 /*
- * Gives up one unit. The object dies with its last unit: finalizer, weak references, what its slots refer to,
- * `destroy`, memory; all of that iteratively, whatever hangs on it.
+ * Gives up one reference. The object dies with its last one: its finalizer runs, weak references to it are cleared,
+ * what its slots refer to is released, `destroy` runs, and the memory is freed. All of that is done in a loop,
+ * however much hangs on the object.
  *
  * obj: consumed.
- * Threads: any; the owner's is wait-free while it is not the last. May run user code (finalize, destroy), of this object and of others
- * whose last unit this thread gave up earlier. Unless inside a guard, may wait up to `stall_limit_us` when this thread
- * has deferred more than `deferred_bytes`.
- * Errors: releasing an object that is dead ends the program with one line, where it can be seen.
+ * Threads: any. The owner's release is wait-free unless it is the last. May run user code (finalize, destroy) of this
+ * object and of others whose last reference this thread gave up earlier. Outside of guards it may wait up to
+ * `stall_limit_us` when this thread has deferred more than `deferred_bytes`.
+ * Errors: releasing a dead object ends the program with one line, where that can be seen.
  */
 WANE_INLINE void wane_release(void *obj) {
     if (obj != NULL && !wane__release_marked(wane__self, wane__header_of(obj)))
@@ -143,27 +146,30 @@ WANE_INLINE void wane_release(void *obj) {
 }
 
 /*
- * Gives up one unit, and leaves the death, if it is the last, to the collector thread: finalizer, `destroy`, and all
- * that hangs on the object, which may be much. For threads that must not pay for the end of a large structure.
+ * Gives up one reference and, if it is the last, leaves the death to the collector thread: the finalizer, `destroy`,
+ * and everything that hangs on the object, which may be much. For threads that must not pay for the end of a large
+ * structure.
  *
- * obj: consumed. The object is dead at once, if it has no finalizer and this thread or nobody owns it: a weak reference
- * says so. Else it dies when the collector thread comes to it.
- * Threads: any; runs no user code. Unless inside a guard or a callback, may wait up to `stall_limit_us` when more than
- * `deferred_bytes` wait, in which obj counts, but not what hangs on it. wane_flush waits for the death. Without the
- * collector thread (option collector_thread = 0, or after wane_shutdown) wane_flush, wane_poll by any thread and
- * wane_gc_collect do its work, and a thread in wane_collector_run.
- * Errors: as wane_release. When memory is out the death may be the work of this thread's later calls.
+ * obj: consumed. If it has no finalizer, and this thread or nobody owns it, it is dead at once, and weak references
+ * say so. Otherwise it dies when the collector thread comes to it.
+ * Threads: any; runs no user code. Outside of guards and callbacks it may wait up to `stall_limit_us` when more than
+ * `deferred_bytes` are pending; obj counts towards that, what hangs on it does not. wane_flush waits for the death.
+ * Without a collector thread (option collector_thread = 0, or after wane_shutdown) its work is done by wane_flush, by
+ * wane_poll on any thread, by wane_gc_collect, and by a thread in wane_collector_run.
+ * Errors: as wane_release. When memory is out, later calls of this thread may have to do the work.
  */
 WANE_API void wane_release_later(void *obj);
 
 /*
- * Gives up an object that was not completed, because its making failed halfway: as wane_release, but neither `finalize` nor
- * `destroy` is called for it, nor `trace` at its death. The slots that `slots` names are emptied.
+ * Gives up an object that was not completed, because making it failed halfway. It is like wane_release, but neither
+ * `finalize` nor `destroy` is called for the object, nor `trace` at its death. The slots that `slots` names are
+ * emptied.
  *
- * obj: consumed; no other thread has seen it. bare: a type like the object's own, static too, with the same size, slots and
- * flags, without `finalize` and `destroy`, and with a `trace` that visits nothing if that type has one.
- * Threads: any; as wane_release. Runs user code: of what its slots referred to.
- * Errors: a bare type that differs in more ends the program with one line.
+ * obj: consumed; no other thread has seen it. bare: a static type like the object's own, with the same size, slots
+ * and flags, without `finalize` and `destroy`, and, if the object's type has a `trace`, with a `trace` that visits
+ * nothing.
+ * Threads: any; as wane_release. Runs user code of objects that its slots referred to.
+ * Errors: a bare type with other differences ends the program with one line.
  */
 WANE_API void wane_abandon(void *obj, wane_type *bare);
 
@@ -174,27 +180,28 @@ WANE_API void wane_abandon(void *obj, wane_type *bare);
 WANE_API void wane_clear(void *var);
 
 /*
- * Gives up the bias, before an object is handed to threads that will count it as much as this one: all count
- * atomically from now on. Never needed, only faster.
+ * Gives up the bias: from now on all threads count the object atomically. For objects that other threads will count
+ * as much as this one. It is never needed, and only makes their counting faster.
  *
  * obj: borrowed. Returns obj.
- * Threads: any; does not wait: if another thread owns the object and is in the middle of counting it, the library
- * finishes later. Runs no user code.
+ * Threads: any; does not wait. If another thread owns the object and is just counting it, the library finishes later.
+ * Runs no user code.
  */
 WANE_API void *wane_share(void *obj);
 
 /*
- * Whether the caller's unit is the only one. Units in slots and those that wait for their decrement count.
+ * Whether the caller's reference is the only one. References in slots count, and so do those that wait for their
+ * decrement.
  *
- * obj: the caller holds a unit. NULL: false.
- * Threads: any. By a thread that does not own the object it may take the bias away, and says false while the owner is
- * in the middle of counting it. Runs no user code.
+ * obj: the caller holds a reference. NULL: false.
+ * Threads: any. On a thread that does not own the object it may take the bias away, and returns false while the owner
+ * is just counting it. Runs no user code.
  */
 WANE_API bool wane_is_unique(const void *obj);
 
 /*
- * Makes an object immortal, for good: retain and release do nothing any more, and all that it refers to lives on.
- * Counts above 2^30 do the same.
+ * Makes an object immortal, for good: retain and release do nothing any more, and everything that it refers to stays
+ * alive. A count that exceeds 2^30 has the same effect.
  *
  * obj: borrowed. Threads: any; does not wait; runs no user code.
  */
@@ -205,8 +212,10 @@ WANE_API bool wane_is_immortal(const void *obj);
 #define WANE_REFCOUNT_IMMORTAL ((size_t)UINT32_MAX)
 
 /*
- * The units of an object, those included that wait for their decrement: exact when nobody counts it meanwhile.
- * Returns 0 for NULL and WANE_REFCOUNT_IMMORTAL for an immortal. Threads: any; wait-free.
+ * How many references an object has, those included that wait for their decrement. Exact if nobody counts it
+ * meanwhile.
+ *
+ * Returns 0 for NULL and WANE_REFCOUNT_IMMORTAL for an immortal object. Threads: any; wait-free.
  */
 WANE_API size_t wane_refcount(const void *obj);
 
@@ -225,9 +234,10 @@ WANE_INLINE void wane__auto(void *var) {
 }
 
 /*
- * wane_steal(&var): what a variable holds; the variable is NULL afterwards. So a WANE_AUTO variable is returned, or handed
- * to a call that consumes it. The result has the variable's type.
- * Ownership: the variable's unit is the caller's. Threads: the caller keeps others from the variable; wait-free; runs no user code.
+ * wane_steal(&var): returns what a variable holds, and sets the variable to NULL. This is how a WANE_AUTO variable is
+ * returned, or handed to a call that consumes it. The result has the variable's type.
+ * Ownership: the variable's reference is the caller's. Threads: the caller keeps others from the variable; wait-free;
+ * runs no user code.
  */
 WANE_INLINE void *wane_steal(void *var) {
     void *obj, *nothing = NULL;
@@ -237,8 +247,8 @@ WANE_INLINE void *wane_steal(void *var) {
 }
 
 /*
- * wane_set(&var, obj): makes a variable hold obj (borrowed: retained, before anything else), and then releases what it held. obj has
- * the variable's type, or is a void *. As wane_retain and wane_release otherwise.
+ * wane_set(&var, obj): makes a variable hold obj. It first retains obj (borrowed), and then releases what the
+ * variable held. obj has the variable's type, or is a void *. As wane_retain and wane_release otherwise.
  */
 WANE_INLINE void wane_set(void *var, void *obj) {
     void *old;

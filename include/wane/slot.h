@@ -3,13 +3,14 @@
 /*
  * wane/slot.h: shared places for references.
  *
- * Any thread may use any slot at any time. A unit that leaves a slot is not decremented at once but after a grace
- * period, so that readers in guards need not count (deferred decrements, docs/design/count.md). An object stored in a slot
- * is published: what was written to it before is visible to whoever reads it from the slot.
+ * Any thread may use any slot at any time. A reference that leaves a slot is released after a grace period, not at
+ * once, so that readers in guards need not count (deferred decrements, docs/design/count.md). Storing an object in a
+ * slot publishes it: what was written to it before is visible to whoever reads it from the slot. A slot inside an
+ * object may be used only while that object is held or borrowed.
  *
- * Threads, for all: any; lock-free; run no user code; leave errno alone. Those that remove a unit (store, give, swap,
- * take, clear, cas) never fail, with or without memory; they may wait up to `stall_limit_us` outside guards, when this thread has deferred more than `deferred_bytes`.
- * A slot inside an object may be used only while that object is held or borrowed.
+ * Threads, for all calls: any; lock-free; run no user code; leave errno alone. Calls that remove a reference (store,
+ * give, swap, take, clear, cas) never fail, with or without memory. Outside of guards they may wait up to
+ * `stall_limit_us` when this thread has deferred more than `deferred_bytes`.
  */
 #ifndef WANE_SLOT_H
 #define WANE_SLOT_H
@@ -22,7 +23,7 @@ WANE_API void *wane__slot_load_slow(wane_slot *s);
 
 WANE_API void wane__slot_init_slow(wane_slot *s, void *obj);
 
-/* Puts obj (consumed) into a slot that nobody else sees yet and that is empty: no old unit to remove. Wait-free. */
+/* Puts obj (consumed) into an empty slot that no other thread sees yet. Wait-free. */
 WANE_INLINE void wane_slot_init(wane_slot *s, void *obj) {
     struct wane__thread *t = wane__self;
     bool done = false;
@@ -42,7 +43,7 @@ WANE_INLINE void wane_slot_init(wane_slot *s, void *obj) {
         wane__slot_init_slow(s, obj);
 }
 
-/* What the slot refers to, as a new unit for the caller, or NULL. Needs no guard. Wait-free. */
+/* Returns what the slot refers to, as a new reference for the caller, or NULL. Needs no guard. Wait-free. */
 WANE_INLINE void *wane_slot_load(wane_slot *s) {
     struct wane__thread *t = wane__self;
     if (wane__unlikely(wane__load_relaxed(&t->match) == WANE__MATCH_NOBODY))
@@ -56,9 +57,10 @@ WANE_INLINE void *wane_slot_load(wane_slot *s) {
 }
 
 /*
- * What the slot refers to, borrowed: valid inside the guard that the caller is in. Wait-free. Without a guard it is valid
- * while a lock of the program's keeps the slot as it is: when each change of it, by whomever, is made under that lock, and
- * what the slot is in stays. It ends with the lock, and with the holder's own change of the slot.
+ * Returns what the slot refers to, borrowed: it is valid inside the guard that the caller is in. Wait-free. It may
+ * also be used without a guard under a lock of the program's, if every change of the slot is made under that lock and
+ * what the slot is in stays. Then the pointer is valid until the lock is released, or until its holder changes the
+ * slot.
  */
 WANE_INLINE void *wane_slot_peek(const wane_slot *s) {
     void *obj = wane__load_acquire(&s->wane__target); /* [order:slot] */
@@ -77,24 +79,25 @@ WANE_INLINE void *wane_slot_peek_locked(const wane_slot *s) {
     return obj;
 }
 
-/* Makes the slot refer to obj (borrowed: the slot takes a unit of its own). */
+/* Makes the slot refer to obj (borrowed: the slot takes a reference of its own). */
 WANE_API void wane_slot_store(wane_slot *s, void *obj);
 
-/* Makes the slot refer to obj (consumed: the caller's unit moves into the slot). */
+/* Makes the slot refer to obj (consumed: the caller's reference moves into the slot). */
 WANE_API void wane_slot_give(wane_slot *s, void *obj);
 
-/* As give; returns what the slot referred to as a new unit for the caller, or NULL. */
+/* As give; returns what the slot referred to, as a new reference for the caller, or NULL. */
 WANE_API void *wane_slot_swap(wane_slot *s, void *obj);
 
-/* Empties the slot; returns what it referred to as a new unit for the caller, or NULL. */
+/* Empties the slot; returns what it referred to, as a new reference for the caller, or NULL. */
 WANE_API void *wane_slot_take(wane_slot *s);
 
 /* Empties the slot. */
 WANE_API void wane_slot_clear(wane_slot *s);
 
 /*
- * If the slot refers to `expected`, makes it refer to `desired`; both are borrowed and may be NULL, and the slot takes
- * a unit of its own of `desired`. Returns whether it did. `expected` must be held or borrowed, so that its address means it.
+ * If the slot refers to `expected`, makes it refer to `desired`. Both are borrowed and may be NULL; the slot takes a
+ * reference of its own to `desired`. Returns whether it did. Hold or borrow `expected`, so that its address cannot
+ * have become that of another object.
  */
 WANE_API bool wane_slot_cas(wane_slot *s, void *expected, void *desired);
 

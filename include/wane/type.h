@@ -11,8 +11,8 @@
 WANE__BEGIN
 
 /*
- * A place for one reference (one "unit") to an object, readable and writable by any thread through the functions of
- * wane/slot.h: a field of an object, a global, or a field in malloc'ed memory. All zero bytes are an empty slot.
+ * A place for one reference to an object, which any thread may read and write through the functions of wane/slot.h: a
+ * field of an object, a global, or a field in malloc'ed memory. All zero bytes are an empty slot.
  */
 typedef struct wane_slot {
     void *wane__target; /* atomic */
@@ -26,11 +26,11 @@ typedef struct wane_visitor wane_visitor;
 typedef struct wane_type wane_type;
 
 /*
- * A kind of object. The struct is the caller's, static, and must not change after its first use, which registers it.
- * Unset members are zero. A wrong description (an offset outside of `size` or unaligned, more than 32 offsets) ends
- * the program with a line that names the type, at its first use.
+ * A kind of object. The struct is the caller's. It is static and must not change after its first use, which registers
+ * it. Members that are not set are zero. A wrong description (an offset outside of `size` or not aligned, more than
+ * 32 offsets) ends the program at its first use, with a line that names the type.
  *
- * Where the callbacks run: see the table in wane.h. They may allocate, retain, release, use slots and make threads.
+ * The table in wane.h says where the callbacks run. They may allocate, retain, release, use slots and make threads.
  */
 struct wane_type {
     /* For reports; not NULL. */
@@ -140,7 +140,7 @@ struct wane_type {
 #define WANE__PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, n, ...) n
 
 /*
- * Visits one slot, or n slots in a row, of the object that is being traced. Only inside a `trace` callback.
+ * Visits one slot, or n slots in a row, of the object that is being traced. To be called in a `trace` callback only.
  *
  * v: as handed to the callback. s: not NULL. n: may be 0.
  * Threads: wait-free or, at death, as wane_release; runs no user code.
@@ -151,8 +151,8 @@ WANE_API void wane_visit_n(wane_visitor *v, wane_slot *s, size_t n);
 /*
  * Forgets a registered type, so that its memory may be unmapped (before dlclose).
  *
- * Returns 0, or -EBUSY while an object of the type is alive or not yet destroyed; NULL and a type that was never
- * used are no error.
+ * Returns 0, or -EBUSY while an object of the type is alive or not yet destroyed. NULL, and a type that was never
+ * used, are no error.
  * Threads: any; may wait (it looks at the whole heap); runs no user code. The caller makes sure that no thread makes
  * objects of the type meanwhile.
  */
