@@ -114,8 +114,18 @@ static bool await_brackets(struct wane__tend *t) {
 /* A collection that looked at objects of the page, all dead by now, has not ended. */
 static void forget_side(struct wane__page *page) { free(swap_acq_rel(&page->side, NULL)); /* [order:side] */ }
 
+/* Somebody has begun to look at the heap since it was taken: its mapping is for the next round. */
+static bool is_looked_at(const struct wane__page *page) { return page->run == 0 && wane__arena_is_noted(page); }
+
 static bool give(struct wane__tend *t) {
     for (struct wane__page *page; (page = t->taken) != NULL && t->budget > 0;) {
+        if (is_looked_at(page)) {
+            t->taken = page->next;
+            page->next = going;
+            going = page;
+            t->budget -= WANE__TEND_PAGE;
+            continue;
+        }
         if (wane__arena_shrink(page)) {
             t->budget -= WANE__TEND_PIECE;
             continue;
