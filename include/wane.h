@@ -62,6 +62,7 @@
  *     _get_unreachable               short lock no         yes         yes            no
  *   wane_gc_get_objects,
  *     _get_referrers, _explain       (9)        yes        aborts      yes (10)       no
+ *   wane_leak_report, wane_heap_write (9)     yes        aborts      yes (10)       no
  *   wane_gc_freeze, _unfreeze,
  *     _get_freeze_count              (9)        yes        aborts      yes (10)       no
  *   wane_gc_get_referents            no         yes        yes         yes            no
@@ -99,8 +100,8 @@
  * (7) For guards and callbacks of other threads. If a callback waits for a thread that is in such a call, for its end or for a
  *     lock that it holds, both wait for ever. After `guard_warn_ms` the log names the thread that is in the callback.
  * (8) For a call of that callback that another thread is in.
- * (9) For collections of other threads; looks at the whole heap. wane_gc_explain also waits as wane_flush does, except in
- *     a callback.
+ * (9) For collections of other threads; looks at the whole heap. wane_gc_explain and wane_leak_report also wait as
+ *     wane_flush does, except in a callback. wane_heap_write waits for the file, too.
  * (10) In a callback that runs in a guard they show nothing, do nothing, or return -EDEADLK.
  *
  * User code means finalize, destroy, callbacks of weak references, functions of wane_on_death, deferred functions, callbacks

@@ -134,6 +134,29 @@ WANE_API int wane_snapshot_write(wane_snapshot *s, const char *path);
  */
 WANE_API wane_snapshot *wane_snapshot_read(const char *path);
 
+/*
+ * What is alive: writes to f, for each type, most bytes first, how many objects there are, how many of them are on cycles and how many are
+ * held from outside, which is by anything but a slot of an object; the places that made them, as far as they are traced; the shortest
+ * chain of slots that leads to one of them from an object that is held from outside. Then which slots form cycles. Immortals, and what
+ * only they keep, have lines of their own. The option leak_report has wane_shutdown log the same.
+ *
+ * f: where the lines go; it is flushed. NULL: nothing happens. Without memory (some 100 bytes for each object) a line says so.
+ * Threads: any; as wane_heap_write. Unless it is in a callback it applies first what was deferred, as wane_flush does.
+ */
+WANE_API void wane_leak_report(FILE *f);
+
+/*
+ * Writes all objects that are alive to a file, which is made or overwritten: address, type, bytes, units, the place that made it if it is
+ * traced, and what its slots name, by the slots' names. For the program wane; docs/design/trace.md has the format. Each object is as
+ * it was at some moment of the call: other threads run, and what they change meanwhile may be missing or be there twice.
+ *
+ * Returns 0, -EINVAL, -ENOMEM, -EAGAIN, or what open(2), write(2) or close(2) say, as wane_snapshot_write; -EDEADLK inside a callback in
+ * a guard. Its memory does not depend on how many objects there are.
+ * Threads: any; waits for other collections, and for the file, but holds nothing meanwhile; looks at the whole heap; runs user code. Aborts with
+ * one line inside a guard.
+ */
+WANE_API int wane_heap_write(const char *path);
+
 /* Forms of figures: for people, Prometheus' text format, one JSON object. */
 enum {
     WANE_TEXT,

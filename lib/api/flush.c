@@ -19,7 +19,6 @@
 #include "count/wave.h"
 #include "cycle/background.h"
 #include "cycle/generations.h"
-#include "cycle/inspect.h"
 #include "life/apply.h"
 #include "life/queued.h"
 #include "os/clock.h"
@@ -28,6 +27,7 @@
 #include "thread/grace.h"
 #include "thread/mode.h"
 #include "thread/wake.h"
+#include "trace/leaks.h"
 
 #define SLICE_NS 1000000 /* of a collection */
 #define LEAST_SLICE_NS 20000 /* where the time is over: else a collection that only flushes look at would never get on */
@@ -242,7 +242,7 @@ void wane_shutdown(void) {
     flush(r, -1);
     wane__end_quarantine(r);
     int64_t report = wane__option(leak_report);
-    if (report > 0 && wane__report_leaks(r) > 0 && report > 1)
+    if (report > 0 && wane__report_leaks(r, NULL) > 0 && report > 1)
         exit(EXIT_FAILURE);
 }
 

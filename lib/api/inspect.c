@@ -7,10 +7,13 @@
 #include <wane/gc.h>
 #include <wane/inspect.h>
 #include <wane/thread.h>
+#include <wane/trace.h>
 
 #include "base/check.h"
 #include "cycle/inspect.h"
 #include "life/type.h"
+#include "trace/heapfile.h"
+#include "trace/leaks.h"
 
 bool wane_gc_is_tracked(const void *obj) {
     return obj != NULL && load_relaxed(&wane__header_of(obj)->candidate) < WANE__CANDIDATE_NEVER;
@@ -71,6 +74,26 @@ int wane_gc_explain(void *obj, FILE *out) {
     if (r->callbacks == 0)
         wane_flush(); /* what is deferred would look like units from outside */
     return wane__explain(r, obj, out);
+}
+
+void wane_leak_report(FILE *f) {
+    int error = 0;
+    struct wane__record *r = begin("wane_leak_report", &error);
+    if (r == NULL || f == NULL)
+        return;
+    int saved = errno;
+    if (r->callbacks == 0)
+        wane_flush();
+    wane__report_leaks(r, f);
+    errno = saved;
+}
+
+int wane_heap_write(const char *path) {
+    if (path == NULL)
+        return -EINVAL;
+    int error = 0;
+    struct wane__record *r = begin("wane_heap_write", &error);
+    return r != NULL ? wane__heap_write(r, path) : error;
 }
 
 void wane_gc_freeze(void) {

@@ -49,9 +49,12 @@ static unsigned distance(const char *a, size_t a_length, const char *b) {
     return row[b_length];
 }
 
-/* What variables are called that say something: the options, and what is read elsewhere (lib/trace, and libraries of this project that add theirs). NULL after the last one. */
+/*
+ * What variables are called that say something: the options, and what is read elsewhere (lib/trace, cycle/phases.c, and libraries of
+ * this project that add theirs). NULL after the last one.
+ */
 static const char *variable_name(size_t i) {
-    static const char *const others[] = {"trace", "small_int_max"};
+    static const char *const others[] = {"gc_trace", "small_int_max", "trace"};
     const char *option = wane__option_name(i);
     if (option != NULL)
         return option;

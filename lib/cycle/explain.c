@@ -114,14 +114,10 @@ static void print_units(FILE *out, const struct wane__node *n) {
         say(out, ": %u units, %u of them held from outside\n", n->units, wane__node_outside(n));
 }
 
-/* In the words of the type of the object that the slot is in, under the collector's lock. */
+/* In the words of the type of the object that the slot is in. */
 static void print_slot(FILE *out, const struct wane__node *in, uint32_t place) {
-    char name[WANE__SLOT_NAME_MAX] = "?", text[WANE__SLOT_NAME_MAX];
-    wane__collector_lock();
-    const wane_type *t = load_acquire(&wane__types[in->type]); /* [order:type] */
-    if (t != NULL)
-        snprintf(name, sizeof name, "%s", wane__slot_name(t, place, text));
-    wane__collector_unlock();
+    char name[WANE__SLOT_NAME_MAX];
+    wane__copy_slot_name(in->type, place, name);
     say(out, "  slot `%s` -> ", name);
 }
 

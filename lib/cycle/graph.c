@@ -15,6 +15,7 @@
 #include "cycle/generations.h"
 #include "cycle/table.h"
 #include "cycle/ties.h"
+#include "heap/notes.h"
 #include "life/apply.h"
 
 /* Pieces of the walk in one claim. */
@@ -27,22 +28,23 @@ struct reading {
     wane_type *type;
 };
 
-static uint32_t units_of(const struct wane__header *h, uint64_t w) {
-    uint64_t n = wane__word_count(w);
-    if (!wane__word_has(w, WANE__MERGED))
-        n += load_relaxed(&h->local);
-    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+/* What is traced has one. */
+static uint64_t note_of(const struct wane__header *h, uint64_t w) {
+    const uint64_t *note = wane__word_has(w, WANE__TRACED) ? wane__note_of(h) : NULL;
+    return note != NULL ? load_relaxed(note) : 0;
 }
 
 static void add_node(struct wane__graph *g, struct wane__header *h) {
-    uint64_t w = load_acquire(&h->shared); /* [order:count] */
+    uint64_t w = load_acquire(&h->shared); /* [order:count], [order:traced] */
     g->failed |= g->n >= WANE__NO_NODE - 1 || g->edges_n >= UINT32_MAX ||
                  !wane__vector_grow((void **)&g->nodes, &g->room, g->n + 1, sizeof *g->nodes);
     if (g->failed)
         return;
     g->nodes[g->n++] = (struct wane__node){.h = h,
-                                           .units = units_of(h, w),
+                                           .units = wane__units_of(h, w),
                                            .edges = (uint32_t)g->edges_n,
+                                           .note = note_of(h, w),
+                                           .bytes = wane__heap_block_size(h),
                                            .type = (uint16_t)wane__word_type(w),
                                            .immortal = wane__word_has(w, WANE__IMMORTAL)};
 }

@@ -14,6 +14,8 @@ struct wane__node {
     uint32_t units;  /* of it, when it was looked at */
     uint32_t inner;  /* how many of them are in slots of objects */
     uint32_t edges;  /* the first of its edges; up to that of the next node */
+    uint64_t note;   /* beside the heap, if it is traced: heap/notes.h; else 0 */
+    size_t bytes;
     uint16_t type;
     bool immortal;
 };
@@ -44,6 +46,14 @@ int wane__graph_read(struct wane__graph *g, struct wane__record *r, bool all, st
 void wane__graph_free(struct wane__graph *g);
 
 uint32_t wane__graph_find(const struct wane__graph *g, const struct wane__header *h);
+
+/* Units of h, whose word is w. */
+static inline uint32_t wane__units_of(const struct wane__header *h, uint64_t w) {
+    uint64_t n = wane__word_count(w);
+    if (!wane__word_has(w, WANE__MERGED))
+        n += load_relaxed(&h->local);
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
 
 /* Units that are in no slot of an object. */
 static inline uint32_t wane__node_outside(const struct wane__node *n) { return n->units > n->inner ? n->units - n->inner : 0; }

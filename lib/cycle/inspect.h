@@ -20,9 +20,6 @@ size_t wane__show_referents(struct wane__record *r, void *obj, wane__each *each,
 /* explain.c: 0, -ESRCH, -ENOMEM, -EAGAIN. */
 int wane__explain(struct wane__record *r, void *obj, FILE *out);
 
-/* leaks.c: logs what is alive, by type. Returns how many objects that is, without immortals and what those keep. */
-size_t wane__report_leaks(struct wane__record *r);
-
 /* frozen.c */
 void wane__freeze(struct wane__record *r);
 void wane__unfreeze(struct wane__record *r);

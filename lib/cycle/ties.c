@@ -5,6 +5,7 @@
  */
 #include "cycle/ties.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,36 +126,69 @@ bool wane__copy_type_name(uint32_t type, char ret[WANE__TYPE_NAME_MAX]) {
     return t != NULL;
 }
 
-static void sort(struct wane__ties *t) {
+void wane__copy_slot_name(uint32_t type, uint32_t place, char ret[WANE__SLOT_NAME_MAX]) {
+    char text[WANE__SLOT_NAME_MAX];
+    snprintf(ret, WANE__SLOT_NAME_MAX, "?");
+    wane__collector_lock();
+    const wane_type *t = load_acquire(&wane__types[type]); /* [order:type] */
+    if (t != NULL)
+        snprintf(ret, WANE__SLOT_NAME_MAX, "%s", wane__slot_name(t, place, text));
+    wane__collector_unlock();
+}
+
+void wane__ties_sort(struct wane__ties *t) {
     if (t->room > 0)
         qsort(t->of, t->room, sizeof *t->of, by_count);
 }
 
-static void clear(struct wane__ties *t) {
+void wane__ties_clear(struct wane__ties *t) {
     struct wane__tie *of = t->of;
     *t = (struct wane__ties){.of = NULL};
     compiler_barrier();
     free(of);
 }
 
-void wane__ties_log(struct wane__ties *t, int level, const char *prefix) {
-    char line[400];
-    sort(t);
+struct sink {
+    void (*say)(void *arg, int level, const char *line);
+    void *arg;
+};
+
+__attribute__((format(printf, 3, 4))) static void say(const struct sink *to, int level, const char *format, ...) {
+    char line[440];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    to->say(to->arg, level, line);
+}
+
+void wane__ties_tell(struct wane__ties *t, int level, const char *prefix, void (*to)(void *arg, int level, const char *line),
+                     void *arg) {
+    const struct sink sink = {.say = to, .arg = arg};
+    char text[400];
+    wane__ties_sort(t);
     for (size_t i = 0; i < t->room && i < LINES_MAX && t->of[i].n > 0; i++) {
-        if (describe(&t->of[i], line, sizeof line))
-            wane__log(level, "%s: on cycles: %s", prefix, line);
+        if (describe(&t->of[i], text, sizeof text))
+            say(&sink, level, "%s: on cycles: %s", prefix, text);
     }
     if (t->n > LINES_MAX)
-        wane__log(level, "%s: on cycles: %zu further kinds of references", prefix, t->n - LINES_MAX);
-    clear(t);
+        say(&sink, level, "%s: on cycles: %zu further kinds of references", prefix, t->n - LINES_MAX);
+    wane__ties_clear(t);
 }
+
+static void log_line(void *arg, int level, const char *line) {
+    (void)arg;
+    wane__log(level, "%s", line);
+}
+
+void wane__ties_log(struct wane__ties *t, int level, const char *prefix) { wane__ties_tell(t, level, prefix, log_line, NULL); }
 
 void wane__types_log(struct wane__ties *t, int level, const char *prefix) {
     char name[WANE__TYPE_NAME_MAX];
-    sort(t);
+    wane__ties_sort(t);
     for (size_t i = 0; i < t->room && t->of[i].n > 0; i++) {
         if (wane__copy_type_name(t->of[i].from, name))
             wane__log(level, "%s: %u objects of type \"%s\"", prefix, t->of[i].n, name);
     }
-    clear(t);
+    wane__ties_clear(t);
 }

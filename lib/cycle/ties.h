@@ -32,7 +32,13 @@ struct wane__ties {
 
 /* One more. What there is no memory for is not counted. */
 void wane__ties_add(struct wane__ties *t, uint32_t from, uint32_t place, uint32_t to);
-/* The most frequent kinds, a line each, behind `prefix`. Leaves none. Takes the collector's lock. */
+void wane__ties_clear(struct wane__ties *t);
+/* The most frequent first, and what is empty at the end: then none can be added. */
+void wane__ties_sort(struct wane__ties *t);
+/* The most frequent kinds, a line each, behind `prefix`, to a function. Leaves none. Takes the collector's lock. */
+void wane__ties_tell(struct wane__ties *t, int level, const char *prefix, void (*to)(void *arg, int level, const char *line),
+                     void *arg);
+/* The same, to the log. */
 void wane__ties_log(struct wane__ties *t, int level, const char *prefix);
 /* The same of objects that were counted by their type, as from = to. */
 void wane__types_log(struct wane__ties *t, int level, const char *prefix);
@@ -40,5 +46,7 @@ void wane__types_log(struct wane__ties *t, int level, const char *prefix);
 /* The name of a type, which may be forgotten meanwhile; false: it is. Takes the collector's lock. */
 #define WANE__TYPE_NAME_MAX 128
 bool wane__copy_type_name(uint32_t type, char ret[WANE__TYPE_NAME_MAX]);
+/* The name of a slot of objects of that type, or "?". */
+void wane__copy_slot_name(uint32_t type, uint32_t place, char ret[WANE__SLOT_NAME_MAX]);
 
 #endif

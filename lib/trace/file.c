@@ -24,27 +24,11 @@
 /* What is written as a backslash and a letter, and the letters. */
 static const char special[] = "\\\t\n\r", letters[] = "\\tnr";
 
-/* A text that cannot be taken for anything else: tabs, ends of line and backslashes are written as two characters, none as \N. */
-static void write_text(struct wane__output *out, const char *s) {
-    wane__output_bytes(out, "\t", 1);
-    if (s == NULL) {
-        wane__output_bytes(out, "\\N", 2);
-        return;
-    }
-    for (; *s != '\0'; s++) {
-        const char *found = strchr(special, *s);
-        if (found == NULL)
-            wane__output_bytes(out, s, 1);
-        else
-            wane__output_bytes(out, (const char[]){'\\', letters[found - special]}, 2);
-    }
-}
-
 static void write_row(struct wane__output *out, const wane__row *row) {
     wane__output_print(out, "%zu\t%zu\t%d", row->bytes, row->count, row->line > 0 ? row->line : 0);
-    write_text(out, row->file);
-    write_text(out, row->function);
-    write_text(out, row->type);
+    wane__output_text(out, row->file);
+    wane__output_text(out, row->function);
+    wane__output_text(out, row->type);
     for (unsigned i = 0; i < row->frames; i++)
         wane__output_print(out, "\t%" PRIxPTR, row->stack[i]);
     wane__output_bytes(out, "\n", 1);

@@ -113,12 +113,25 @@ static void tell_death(struct wane__record *r, struct wane__header *h, size_t by
 }
 
 bool wane__trace_look(const struct wane__header *h, uint64_t w, uint32_t generation, uint32_t *ret_site) {
+    if ((w & (WANE__LIVE | WANE__TRACED)) != (WANE__LIVE | WANE__TRACED))
+        return false; /* static objects, too, which lie in no arena */
     const uint64_t *note = wane__note_of(h);
-    if ((w & (WANE__LIVE | WANE__TRACED)) != (WANE__LIVE | WANE__TRACED) || note == NULL)
+    if (note == NULL)
         return false;
     uint64_t said = load_relaxed(note);
     *ret_site = (uint32_t)said;
     return generation_of(said) == generation;
+}
+
+void wane__trace_check_notes(struct wane__graph *g) {
+    uint32_t generation;
+    size_t mean;
+    wane__trace_state(&generation, &mean);
+    for (size_t i = 0; i < g->n; i++) {
+        uint64_t note = g->nodes[i].note;
+        if (generation_of(note) != generation)
+            g->nodes[i].note = 0;
+    }
 }
 
 void wane__trace_state(uint32_t *ret_generation, size_t *ret_mean) {

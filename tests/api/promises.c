@@ -180,6 +180,16 @@ static int64_t explain_it(void) {
     return result;
 }
 
+static int64_t report_leaks(void) {
+    FILE *f = fopen("/dev/null", "w");
+    CHECK(f != NULL);
+    wane_leak_report(f);
+    fclose(f);
+    return 0;
+}
+
+static int64_t write_heap(void) { return wane_heap_write("/dev/null"); }
+
 static int64_t freeze(void) {
     wane_gc_freeze();
     int64_t frozen = wane_gc_get_freeze_count() > 0;
@@ -279,6 +289,8 @@ static const struct promise {
 static const struct promise looks[] = {
     {"gc_get_objects", show_objects, false, true, 0, 1},
     {"gc_explain", explain_it, false, true, -EDEADLK, 0},
+    {"leak_report", report_leaks, false, true, 0, 0},
+    {"heap_write", write_heap, false, true, -EDEADLK, 0},
     {"gc_freeze and others", freeze, false, true, 0, 1},
 };
 enum { LOOKS = sizeof looks / sizeof *looks };

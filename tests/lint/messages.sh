@@ -6,7 +6,7 @@
 # has no entry for another line.
 #
 # An entry begins with the text alone on a line, **`like this`**, where <words in angle brackets> stand for what is
-# filled in, or differs between several lines. In the sources it is the format of wane__log, wane__fatal or wane__log_owe_line, a string of a table
+# filled in, or differs between several lines. In the sources it is the format of wane__log, wane__fatal or wane__log_owe_line, or of a function say() that takes a level as they do, a string of a table
 # of lines that are said later, or what wane.hpp writes by itself.
 set -eu
 
@@ -43,6 +43,7 @@ check() {
             my @at;
             push @at, $+[0] while $code =~ /\bwane(?:__|p_)(?:fatal|log_owe_line)\(/g;
             push @at, $+[0] while $code =~ /\bwane(?:__|p_)log\([^,"]*,/g;
+            push @at, $+[0] while $code =~ /\bsay\([^,"]*, (?:WANE__LOG_[A-Z]+|level),/g;
             push @at, $+[0] while $code =~ /\[WANE(?:__|P_)OWED_\w+\] =/g;
             push @at, $+[0] while $code =~ /\bfputs\((?="wane: )/g;
             for (@at) {
