@@ -28,6 +28,7 @@ static const struct figure {
     FIGURE(heap_bytes, "heap_bytes", GAUGE, "Bytes from the system")
     FIGURE(external_bytes, "external_bytes", GAUGE, "Bytes noted by wane_note_external")
     FIGURE(quarantined_bytes, "quarantined_bytes", GAUGE, "Bytes of dead objects that are kept back")
+    FIGURE(immortal_objects, "immortal_objects", GAUGE, "Objects that were made immortal")
     FIGURE(deferred_pending, "deferred_pending", GAUGE, "Units and functions that wait")
     FIGURE(deferred_bytes, "deferred_bytes", GAUGE, "Bytes of the objects that wait")
     FIGURE(threads, "threads", GAUGE, "Attached threads")
@@ -62,8 +63,8 @@ static void write_text(struct wane__output *f, const wane_stats *s) {
         wane__output_print(f, "%-20s %20" PRIu64 "  %s\n", figures[i].name, value_of(s, &figures[i]), figures[i].what);
     for (unsigned i = 0; i < WANE_STALL_BUCKETS; i++) {
         if (s->stall_histogram[i] > 0)
-            wane__output_print(f, "stalls of %12" PRIu64 " ns %17" PRIu64 "  and up to twice as long\n", (uint64_t)1 << i,
-                               s->stall_histogram[i]);
+            wane__output_print(f, "stalls of %12" PRIu64 " ns %17" PRIu64 "  and %s\n", (uint64_t)1 << i, s->stall_histogram[i],
+                               i + 1 < WANE_STALL_BUCKETS ? "up to twice as long" : "longer");
     }
 }
 
@@ -71,12 +72,14 @@ static void write_seconds(struct wane__output *f, uint64_t ns) {
     wane__output_print(f, "%" PRIu64 ".%09" PRIu64, ns / NS_A_SECOND, ns % NS_A_SECOND);
 }
 
-/* Stalls up to each length: Prometheus adds buckets up. */
+/* Stalls up to each length: Prometheus adds buckets up. The last one has no end. */
 static void write_histogram(struct wane__output *f, const wane_stats *s) {
     uint64_t sum = 0;
     wane__output_print(f, "# HELP wane_stall_seconds Waits imposed on threads, by length\n# TYPE wane_stall_seconds histogram\n");
     for (unsigned i = 0; i < WANE_STALL_BUCKETS; i++) {
         sum += s->stall_histogram[i];
+        if (i + 1 == WANE_STALL_BUCKETS)
+            break;
         wane__output_print(f, "wane_stall_seconds_bucket{le=\"");
         write_seconds(f, (uint64_t)2 << i);
         wane__output_print(f, "\"} %" PRIu64 "\n", sum);

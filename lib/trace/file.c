@@ -57,6 +57,7 @@ struct reader {
     wane__row *rows;
     size_t n, rows_room;
     size_t mean;
+    uint64_t bytes, count; /* of all rows */
     int error; /* 0, or an errno value */
 };
 
@@ -191,6 +192,10 @@ static bool read_row(struct reader *r) {
     if (!read_number(next_field(&rest), 10, SIZE_MAX / 2, &bytes) || !read_number(next_field(&rest), 10, SIZE_MAX / 2, &count) ||
         !read_number(next_field(&rest), 10, INT_MAX, &line))
         return fail(r, EBADMSG);
+    r->bytes += bytes;
+    r->count += count;
+    if (r->bytes > PTRDIFF_MAX || r->count > PTRDIFF_MAX)
+        return fail(r, EBADMSG); /* no sums and differences of such rows could be told */
     row->bytes = bytes;
     row->count = count;
     row->line = (int)line;

@@ -53,12 +53,12 @@ static void flush(struct wane__output *out, bool last) {
     if (out->error != 0)
         return;
     struct wane__sigpipe signal;
-    wane__sigpipe_hold(&signal);
+    wane__sigpipe_hold(&signal, out->stream != NULL);
     if (out->stream != NULL)
         out->error = write_stream(out->stream, out->buffer, out->used, last);
     else
         out->error = wane__file_write(out->fd, out->buffer, out->used);
-    wane__sigpipe_let(&signal, out->error == -EPIPE);
+    wane__sigpipe_let(&signal, out->error);
     out->used = 0;
 }
 

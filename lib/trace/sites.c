@@ -25,9 +25,17 @@ static struct wane__site **chain_of(const wane_site *s) {
     return &xchains[(x * 0x9E3779B97F4A7C15u) >> 52];
 }
 
+static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
+
+/* The addresses first, which nearly always decide. Then the texts: another module may lie where one was that is unloaded. */
+static bool is_of(const struct wane__site *at, const wane_site *s) {
+    return at->key.file == s->file && at->key.function == s->function && at->key.line == s->line &&
+           same_text(at->copy.function, s->function) && same_text(at->copy.file, s->file);
+}
+
 static const struct wane__site *find(struct wane__site **chain, const wane_site *s) {
     const struct wane__site *at = load_acquire(chain); /* [order:site] */
-    while (at != NULL && (at->key.file != s->file || at->key.function != s->function || at->key.line != s->line))
+    while (at != NULL && !is_of(at, s))
         at = at->next;
     return at;
 }

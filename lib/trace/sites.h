@@ -5,7 +5,7 @@
  *
  * A site is static in the program, or in a module that may be unloaded while what it made lives on elsewhere. So sites
  * are copied, once each, and stay: there are as many as the program has places. They are found by the addresses of their strings and
- * the line, read anew at each birth, so that another module which was loaded to the same address is another site.
+ * the line, and compared by their texts, read anew at each birth: so another module which was loaded to the same address is another site.
  */
 #ifndef WANE_TRACE_SITES_H
 #define WANE_TRACE_SITES_H

@@ -3,10 +3,14 @@
 /*
  * trace/snapshot.c: taking snapshots, and making them of others.
  *
- * Taking walks the heap's pages under the collector's lock, as whoever walks them, and changes nothing: mutators go on.
+ * Taking walks the heap's pages as other looks do (cycle/walk.h): some at a time under the collector's lock, which collections, forks and
+ * types that are to be forgotten wait for, and who waits comes first. It changes nothing: mutators go on.
  * An object is counted when its word says that it is LIVE and TRACED; its note is read between two looks at the word. A
  * block that was somebody else's between them is counted as one of the two: both were traced at a moment of the walk.
- * All blocks of a page have one size, so what one sampled object stands for is worked out once a page.
+ * Blocks beside each other mostly have one size, so what one sampled object stands for is worked out when the size changes.
+ *
+ * A type may be forgotten between two holds of the lock, and its id be another's then. So types are kinds of the walk's own, each
+ * with a copy of its name, made in the hold in which its first object is seen: a type that has an object is not forgotten.
  */
 #include "trace/snapshot.h"
 
@@ -15,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cycle/walk.h"
 #include "life/type.h"
-#include "thread/wake.h"
 #include "trace/sample.h"
 #include "trace/sites.h"
 #include "trace/trace.h"
@@ -88,37 +92,48 @@ wane_snapshot *wane__snapshot_make(const wane__row *rows, size_t n, size_t mean)
     return s;
 }
 
-/* What is alive of one site and type: a place in a table that is at most half full. */
+/* What is alive of one site and kind: a place in a table that is at most half full. */
 struct tally {
-    uint32_t site, type; /* type 0: the place is free */
+    uint32_t site, kind; /* kind 0: the place is free */
     double count, bytes;
 };
 
-struct walk {
+/* A type as it was when its first object was seen. */
+struct kind {
+    const wane_type *type;
+    char *name;
+};
+
+struct counting {
     struct tally *table;
     size_t size, used; /* size: a power of two */
+    uint32_t *kind_of; /* by the types' ids: the last kind that was seen, or 0 */
+    struct kind *kinds; /* [0] is unused */
+    size_t kinds_n, kinds_room;
     uint32_t generation; /* of tracing, when the walk began, and its mean: what is newer is not counted */
     size_t mean;
+    size_t last_bytes; /* the last size, and its weight */
+    double last_weight;
     bool failed;
 };
 
-static struct tally *find(struct tally *table, size_t size, uint32_t site, uint32_t type) {
-    size_t i = (((uint64_t)site << 16 ^ type) * 0x9E3779B97F4A7C15u) >> 20;
+static struct tally *find(struct tally *table, size_t size, uint32_t site, uint32_t kind) {
+    size_t i = (((uint64_t)site << 16 ^ kind) * 0x9E3779B97F4A7C15u) >> 20;
     for (;; i++) {
         struct tally *t = &table[i & (size - 1)];
-        if (t->type == 0 || (t->site == site && t->type == type))
+        if (t->kind == 0 || (t->site == site && t->kind == kind))
             return t;
     }
 }
 
-static bool grow(struct walk *k) {
+static bool grow(struct counting *k) {
     size_t size = k->size == 0 ? 256 : 2 * k->size;
     struct tally *table = calloc(size, sizeof *table);
     if (table == NULL)
         return false;
     for (size_t i = 0; i < k->size; i++) {
-        if (k->table[i].type != 0)
-            *find(table, size, k->table[i].site, k->table[i].type) = k->table[i];
+        if (k->table[i].kind != 0)
+            *find(table, size, k->table[i].site, k->table[i].kind) = k->table[i];
     }
     free(k->table);
     k->table = table;
@@ -126,97 +141,114 @@ static bool grow(struct walk *k) {
     return true;
 }
 
-static bool count(struct walk *k, uint32_t site, uint32_t type, double weight, size_t bytes) {
-    if (2 * k->used >= k->size && !grow(k))
+/* The kind of the type with that id, as it is now; 0: memory is out. Under the collector's lock. */
+static uint32_t kind_of(struct counting *k, uint32_t id) {
+    const wane_type *type = load_acquire(&wane__types[id]); /* [order:type] */
+    uint32_t last = k->kind_of[id];
+    if (likely(last != 0 && k->kinds[last].type == type))
+        return last;
+    if (k->kinds_n + 1 >= k->kinds_room) {
+        size_t room = k->kinds_room == 0 ? 64 : 2 * k->kinds_room;
+        struct kind *kinds = reallocarray(k->kinds, room, sizeof *kinds);
+        if (kinds == NULL)
+            return 0;
+        k->kinds = kinds;
+        k->kinds_room = room;
+    }
+    char *name = strdup(type != NULL ? type->name : "(none)");
+    if (name == NULL)
+        return 0;
+    k->kinds[++k->kinds_n] = (struct kind){.type = type, .name = name};
+    return k->kind_of[id] = (uint32_t)k->kinds_n;
+}
+
+static bool count(struct counting *k, uint32_t site, uint32_t kind, size_t bytes) {
+    if (kind == 0 || (2 * k->used >= k->size && !grow(k)))
         return false;
-    struct tally *t = find(k->table, k->size, site, type);
-    k->used += t->type == 0;
+    if (bytes != k->last_bytes) {
+        k->last_bytes = bytes;
+        k->last_weight = wane__sample_weight(bytes, k->mean);
+    }
+    struct tally *t = find(k->table, k->size, site, kind);
+    k->used += t->kind == 0;
     t->site = site;
-    t->type = type;
-    t->count += weight;
-    t->bytes += weight * (double)bytes;
+    t->kind = kind;
+    t->count += k->last_weight;
+    t->bytes += k->last_weight * (double)bytes;
     return true;
 }
 
-static bool count_page(struct wane__page *page, void *arg) {
-    struct walk *k = arg;
-    size_t bytes = 0;
-    double weight = 1;
-    for (uint32_t i = 0; i < wane__page_capacity(page) && !k->failed; i++) {
-        const struct wane__header *h = wane__page_block(page, i);
-        uint64_t w = load_acquire(&h->shared); /* [order:traced] */
-        uint32_t site;
-        while (wane__trace_look(h, w, k->generation, &site)) {
-            uint64_t again = load_acquire(&h->shared); /* [order:traced] */
-            bool same = wane__word_type(again) == wane__word_type(w);
-            w = again;
-            if (!same)
-                continue;
-            if (bytes == 0) {
-                bytes = wane__heap_block_size(h);
-                weight = wane__sample_weight(bytes, k->mean);
-            }
-            k->failed = !count(k, site, wane__word_type(w), weight, bytes);
-            break;
-        }
+static bool count_object(struct wane__header *h, void *arg) {
+    struct counting *k = arg;
+    uint64_t w = load_acquire(&h->shared); /* [order:traced] */
+    uint32_t site;
+    while (wane__trace_look(h, w, k->generation, &site)) {
+        uint64_t again = load_acquire(&h->shared); /* [order:traced] */
+        bool same = wane__word_type(again) == wane__word_type(w);
+        w = again;
+        if (!same)
+            continue;
+        k->failed = !count(k, site, kind_of(k, wane__word_type(w)), wane__heap_block_size(h));
+        break;
     }
     return !k->failed;
 }
 
-/* The types' names are copied under the lock: then none is forgotten that has an object. */
-static bool name_rows(const struct walk *k, wane__row *rows) {
-    size_t n = 0;
-    for (size_t i = 0; i < k->size; i++) {
-        const struct tally *t = &k->table[i];
-        if (t->type == 0)
-            continue;
-        const wane_type *type = load_acquire(&wane__types[t->type]); /* [order:type] */
-        const wane_site *site = wane__site_at(t->site);
-        wane__row *row = &rows[n++];
-        row->file = site->file;
-        row->function = site->function;
-        row->line = site->line;
-        row->type = strdup(type != NULL ? type->name : "(none)");
-        row->count = wane__sample_round(t->count);
-        row->bytes = wane__sample_round(t->bytes);
-        if (row->type == NULL)
-            return false;
-    }
-    return true;
+static void walk_heap(struct counting *k) {
+    struct wane__walk w;
+    wane__trace_state(&k->generation, &k->mean);
+    k->kind_of = calloc(WANE__TYPES, sizeof *k->kind_of);
+    k->failed = k->kind_of == NULL;
+    bool more = wane__walk_begin(&w, false) && !k->failed;
+    k->failed |= w.failed;
+    while (more)
+        more = wane__walk_some(&w, count_object, k) && !k->failed;
+    wane__walk_end(&w);
 }
 
-static wane__row *walk_heap(struct walk *k) {
-    wane__row *rows = NULL;
-    wane__trace_state(&k->generation, &k->mean);
-    wane__collector_lock();
-    wane__heap_walk_pages(count_page, k);
-    if (!k->failed)
-        rows = calloc(k->used + 1, sizeof *rows);
-    if (rows != NULL && !name_rows(k, rows))
-        k->failed = true;
-    wane__collector_unlock();
+/* NULL: memory is out. */
+static wane__row *rows_of(const struct counting *k) {
+    wane__row *rows = k->failed ? NULL : calloc(k->used + 1, sizeof *rows);
+    size_t n = 0;
+    for (size_t i = 0; rows != NULL && i < k->size; i++) {
+        const struct tally *t = &k->table[i];
+        if (t->kind == 0)
+            continue;
+        const wane_site *site = wane__site_at(t->site);
+        rows[n++] = (wane__row){
+            .file = site->file,
+            .function = site->function,
+            .line = site->line,
+            .type = k->kinds[t->kind].name,
+            .count = wane__sample_round(t->count),
+            .bytes = wane__sample_round(t->bytes),
+        };
+    }
     return rows;
 }
 
+static void free_counting(struct counting *k) {
+    for (size_t i = 1; i <= k->kinds_n; i++)
+        free(k->kinds[i].name);
+    free(k->kinds);
+    free(k->kind_of);
+    free(k->table);
+}
+
 wane_snapshot *wane_snapshot_take(void) {
-    int error = 0;
+    int error = 0, saved = errno;
     if (wane__record_attach(&error) == NULL) {
         errno = -error;
         return NULL;
     }
-    struct walk k = {.mean = 0};
-    wane__row *rows = walk_heap(&k);
-    wane_snapshot *s = NULL;
-    errno = ENOMEM;
-    if (rows != NULL && !k.failed)
-        s = wane__snapshot_make(rows, k.used, k.mean);
-    error = errno;
-    for (size_t i = 0; rows != NULL && i < k.used; i++)
-        free((char *)(uintptr_t)rows[i].type);
+    struct counting k = {.last_weight = 1};
+    walk_heap(&k);
+    wane__row *rows = rows_of(&k);
+    wane_snapshot *s = rows != NULL ? wane__snapshot_make(rows, k.used, k.mean) : NULL;
+    error = rows != NULL ? errno : ENOMEM;
     free(rows);
-    free(k.table);
-    if (s == NULL)
-        errno = error;
+    free_counting(&k);
+    errno = s != NULL ? saved : error;
     return s;
 }
 

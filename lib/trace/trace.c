@@ -229,7 +229,8 @@ int wane_trace_memory(size_t *ret_current, size_t *ret_peak) {
 
 void wane_trace_reset_peak(void) {
     struct sums *s = sums_of(load_acquire(&xgeneration)); /* [order:traced] */
-    store_relaxed(&s->xpeak, load_relaxed(&s->xbytes));
+    store_relaxed(&s->xpeak, (int64_t)0);
+    add(s, 0); /* a birth that came between the two raised it by itself, or is in the sum by now */
 }
 
 int wane_trace_of(const void *obj, wane_trace_line *ret) {
@@ -270,6 +271,16 @@ static bool parse(const char *text, uint64_t *frames, uint64_t *sample_bytes) {
     return good && *end == '\0' && errno == 0;
 }
 
+/* One line, whatever is in the environment. */
+static void complain(const char *text, const char *why) {
+    char shown[81];
+    size_t n = 0;
+    for (; n + 1 < sizeof shown && text[n] != '\0'; n++)
+        shown[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+    shown[n] = '\0';
+    wane__log_owe_line("WANE_TRACE=%s: %s, ignored", shown, why);
+}
+
 /* There is no record yet, so there is nobody to tell and to wait for: each looks at its first birth. */
 void wane__trace_init(void) {
     wane__tracer = (struct wane__tracer){.birth = tell_birth, .death = tell_death};
@@ -278,9 +289,9 @@ void wane__trace_init(void) {
     if (text == NULL)
         return;
     if (!parse(text, &frames, &sample_bytes)) {
-        wane__log_owe_line("WANE_TRACE=%.80s: not frames[,sample_bytes] with up to %d frames, ignored", text, FRAMES_MAX);
+        complain(text, "not frames[,sample_bytes] with up to 128 frames");
     } else if (frames > 1) {
-        wane__log_owe_line("WANE_TRACE=%.80s: this build of the library has no call stacks, 1 frame only; ignored", text);
+        complain(text, "this build of the library has no call stacks, 1 frame only");
     } else if (frames == 1) {
         store_relaxed(&xmean, (size_t)sample_bytes);
         begin_generation();

@@ -266,6 +266,7 @@ TEST(what_is_no_snapshot_is_refused) {
         {"wane-snapshot\t1\nsample\t0\n1\t1\t1\ta\tb\t\\x\nend\t1\n", EBADMSG},
         {"wane-snapshot\t1\nsample\t0\n1\t1\t1\ta\tb\tc\tzz\nend\t1\n", EBADMSG},
         {"wane-snapshot\t1\nsample\t0\n1\t1\t1\ta\tb\tc\t0x1\nend\t1\n", EBADMSG},
+        {"wane-snapshot\t1\nsample\t0\n9223372036854775807\t1\t1\ta\tb\tc\n1\t1\t1\ta\tb\tc\nend\t2\n", EBADMSG},
         {"wane-snapshot\t1\nsample\t0\n+1\t1\t1\ta\tb\tc\nend\t1\n", EBADMSG},
         {"wane-snapshot\t1\nsample\t0\n99999999999999999999\t1\t1\ta\tb\tc\nend\t1\n", EBADMSG},
     };

@@ -87,6 +87,16 @@ TEST(where_an_object_was_made) {
     CHECK_EQ_UINT(peak(), all);
 }
 
+static WANE_IMMORTAL(struct leaf) unheaped = WANE_IMMORTAL_INIT(&leaf_type, {7});
+
+// A static object lies in no heap: tracing knows nothing of it.
+TEST(static_objects_are_not_traced) {
+    check_untraced(&unheaped.object);
+    start(0);
+    check_untraced(&unheaped.object);
+    wane_trace_stop();
+}
+
 // An object that is not traced says nothing, though its block holds the note of one that was.
 TEST(a_block_that_is_used_again) {
     start(0);
@@ -329,6 +339,29 @@ TEST(child_of_a_fork) {
     wane_trace_clear();
 }
 
+// Two sites, one after the other, at the same addresses: as a module that is loaded where another one was.
+TEST(a_module_in_the_place_of_another) {
+    static char function[] = "first_a", file[] = "one.c";
+    static wane_site site = {file, 7, function};
+    start(0);
+    struct leaf *a = wane_new_at(&leaf_type, 0, &site);
+    strcpy(function, "other_b");
+    struct leaf *b = wane_new_at(&leaf_type, 0, &site);
+    strcpy(file, "two.c");
+    struct leaf *c = wane_new_at(&leaf_type, 0, &site);
+    wane_trace_line line;
+    CHECK_EQ_INT(wane_trace_of(a, &line), 0);
+    CHECK(strcmp(line.function, "first_a") == 0 && strcmp(line.file, "one.c") == 0);
+    CHECK_EQ_INT(wane_trace_of(b, &line), 0);
+    CHECK(strcmp(line.function, "other_b") == 0 && strcmp(line.file, "one.c") == 0);
+    CHECK_EQ_INT(wane_trace_of(c, &line), 0);
+    CHECK(strcmp(line.function, "other_b") == 0 && strcmp(line.file, "two.c") == 0);
+    wane_release(a);
+    wane_release(b);
+    wane_release(c);
+    wane_trace_stop();
+}
+
 // Runs in children that the test below starts.
 TEST(traced_by_the_environment) {
     if (getenv("WANE_API_CHILD") == NULL) {
@@ -368,7 +401,7 @@ TEST(the_environment) {
     check_environment("1,0", "on 0", false);
     check_environment("1,1125899906842624", "on -2", false); // a sample each PiB
     check_environment("0", "off -2", false);
-    static const char *const bad[] = {"", "x", "-1", "1,", "1,x", "1,-1", "1,2,3", "129", " 1",
+    static const char *const bad[] = {"", "x", "-1", "1,", "1,x", "1,-1", "1,2,3", "129", " 1", "a\nb",
                                       "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         check_environment(bad[i], "off -2", true);
