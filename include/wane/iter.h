@@ -51,17 +51,20 @@ WANE_API wane_iter *wane_iter_new(wane_type *frame_type, void *(*next)(void *fra
  *         WANE_GENERATOR_END(f)
  *     }
  *
- * WANE_YIELD consumes the object. Not two on one line, and none in a `switch` of the body's.
+ * WANE_YIELD consumes the object. Not two on one line; none in a `switch` of the body's, inside WANE_FOR, or where a
+ * WANE_AUTO variable is in scope: it returns, and the next call jumps back to it.
  */
 #define WANE_GENERATOR_BEGIN(f)  \
     switch ((f)->wane_state) {   \
     case 0:
-#define WANE_YIELD(f, obj)              \
-    do {                                \
-        void *wane__yielded = (obj);    \
-        (f)->wane_state = __LINE__;     \
-        return wane__yielded;           \
-    case __LINE__:;                     \
+#define WANE_YIELD(f, obj)               \
+    do {                                 \
+        {                                \
+            void *wane__yielded = (obj); \
+            (f)->wane_state = __LINE__;  \
+            return wane__yielded;        \
+        }                                \
+    case __LINE__:;                      \
     } while (0)
 #define WANE_GENERATOR_END(f) \
     }                         \

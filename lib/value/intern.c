@@ -124,11 +124,6 @@ static bool add(wane_str *s) {
 /* s is consumed, and the one string of its bytes returned. */
 static wane_str *put(wane_str *s) {
     struct probe p = {s->bytes, s->len, wane_str_hash(s)};
-    if (!wane__value_start()) {
-        wane_release(s);
-        errno = ENOMEM;
-        return NULL;
-    }
     wane__value_enter(&set);
     wane_str *there = find(&p);
     bool added = there == NULL && add(s);

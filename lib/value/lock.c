@@ -85,18 +85,8 @@ static void after_fork(void) {
         unlock(&locks[i]);
 }
 
-bool wane__value_start(void) {
-    static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
-    static _Atomic(bool) xstarted;
-    if (atomic_load_explicit(&xstarted, memory_order_acquire)) /* [order:value-start] */
-        return true;
-    pthread_mutex_lock(&once);
-    bool done = atomic_load_explicit(&xstarted, memory_order_relaxed) ||
-                pthread_atfork(before_fork, after_fork, after_fork) == 0;
-    if (done)
-        atomic_store_explicit(&xstarted, true, memory_order_release); /* [order:value-start] */
-    pthread_mutex_unlock(&once);
-    if (!done)
-        errno = ENOMEM;
-    return done;
-}
+/*
+ * When the library is loaded: handlers that the program registers are called before these take the locks, and may use containers. A
+ * failure, for want of memory so early, leaves a child of a fork with locks that may be held.
+ */
+__attribute__((constructor)) static void at_fork(void) { pthread_atfork(before_fork, after_fork, after_fork); }

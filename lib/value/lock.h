@@ -6,14 +6,10 @@
 #ifndef WANE_VALUE_LOCK_H
 #define WANE_VALUE_LOCK_H
 
-#include <stdbool.h>
-
-/* Makes fork wait for writers. Once an object of libwane's was made; false: no memory, errno is ENOMEM. */
-bool wane__value_start(void);
-
 /*
  * Between the two the caller is in a guard and the only writer of the container. Short: no user code, no wane_new, no
- * wane_release; slot calls wait for nothing in a guard. One container at a time.
+ * wane_release; slot calls wait for nothing in a guard. One container at a time. A fork waits for
+ * writers.
  */
 void wane__value_enter(const void *container);
 void wane__value_leave(const void *container);

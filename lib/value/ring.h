@@ -18,7 +18,7 @@ struct wane__ring {
     _Atomic(uint64_t) xtail;      /* the same */
     _Atomic(uint64_t) xchanges;   /* the same; that have ended */
     _Atomic(uint32_t) xmoved;     /* the same; 1: the elements are another ring's now, `trace` visits nothing */
-    _Atomic(uint32_t) xiterators; /* that have not come to their end: counted up under the lock, down by whoever ends one */
+    _Atomic(uint64_t) xiterators; /* that have not come to their end: counted up under the lock, down by whoever ends one */
     wane_slot at[];               /* the cells, and a spare slot for what a change in the middle brings in or takes out */
 };
 

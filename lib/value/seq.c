@@ -18,7 +18,7 @@ void *wane__seq_new(wane_type *t, size_t reserve) {
     if (q == NULL)
         return NULL;
     struct wane__ring *r = reserve > 0 ? wane__ring_new(reserve) : NULL;
-    if ((reserve > 0 && r == NULL) || !wane__value_start()) {
+    if (reserve > 0 && r == NULL) {
         int error = errno;
         wane_release(r);
         wane_release(q);
