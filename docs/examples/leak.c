@@ -59,5 +59,4 @@ leak: 4 objects of type "page" are alive, 0 of them on cycles, 0 held from outsi
 leak:   one is held by an object of type "book", of which 1 units are held from outside
 leak:     slot `last_page` -> object of type "page"
 leak: 1 objects of type "book" are alive, 0 of them on cycles, 1 held from outside; 32 bytes
-leak: no object is traced; WANE_TRACE=1 in the environment tells the places that made them
 */

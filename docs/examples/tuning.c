@@ -41,5 +41,4 @@ int main(void) {
 1048576
 1 alive
 [2] leak: 1 objects of type "session" are alive, 0 of them on cycles, 1 held from outside; 128 bytes
-[2] leak: no object is traced; WANE_TRACE=1 in the environment tells the places that made them
 */

@@ -285,7 +285,7 @@ static void say_all(struct report *t) {
     qsort_r(ids, n, sizeof *ids, by_bytes, t);
     for (uint32_t i = 0; i < n; i++)
         say_type(t, ids[i]);
-    if (t->leaks > 0 && t->traced == 0)
+    if (t->leaks > 0 && t->traced == 0 && t->out != NULL)
         say(t, WANE__LOG_WARNING, "leak: no object is traced; WANE_TRACE=1 in the environment tells the places that made them");
     wane__ties_tell(&t->ties, WANE__LOG_WARNING, "leak", say_line, t);
 }
