@@ -49,7 +49,7 @@ static const void *mark(const struct probe *p) { return (const char *)p + 1; }
 
 static struct probe probe_of(const void *key) {
     if (((uintptr_t)key & 1) != 0)
-        return *(const struct probe *)((const char *)key - 1);
+        return *(const struct probe *)(const void *)((const char *)key - 1);
     const struct wane_str *s = key;
     (void)atomic_load_explicit(&s->xinterned, memory_order_acquire); /* [order:value-intern] */
     return (struct probe){s->bytes, s->len, wane_str_hash(s)};
@@ -80,7 +80,7 @@ static void release(void *bytes, size_t n, bool defer) {
     (void)n;
     if (bytes == NULL)
         return;
-    struct block *b = (struct block *)((char *)bytes - offsetof(struct block, bytes));
+    struct block *b = (struct block *)(void *)((char *)bytes - offsetof(struct block, bytes));
     if (defer)
         wane_defer_node_add(&b->node, free, b);
     else

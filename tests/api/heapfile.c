@@ -75,7 +75,7 @@ static struct heap read_heap(const char *path) {
     return h;
 }
 
-static void check_line(const char *text, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void check_line(const char *text, const char *format, ...) {
     char want[400];
     va_list ap;
     va_start(ap, format);
