@@ -155,7 +155,7 @@ bool wane__silent_tend(struct wane__tend *t) {
         if (!more)
             t->heap = wane__heap_next(t->heap);
     }
-    if (holding != NULL && t->waiter(t->arg))
+    if (holding != NULL && wane__tend_wait(t))
         (void)put(NULL, true);
     wane__mutex_unlock(&lock);
     return t->heap == NULL;

@@ -103,7 +103,7 @@ static bool take_dead(struct wane__tend *t) {
 }
 
 static bool await_brackets(struct wane__tend *t) {
-    if (t->taken != NULL && !t->waiter(t->arg)) {
+    if (t->taken != NULL && !wane__tend_wait(t)) {
         join(&going, t->taken);
         t->taken = NULL;
     }
@@ -157,6 +157,11 @@ static bool unmap(struct wane__tend *t) {
     return !more;
 }
 
+static void note_returned(struct wane__tend *t) {
+    size_t bytes = wane__heap_bytes();
+    t->returned = t->bytes > bytes ? t->bytes - bytes : 0;
+}
+
 /* The next news calls, if nothing is left that the caller comes again for. */
 static bool finish(struct wane__tend *t) {
     bool news = false;
@@ -168,8 +173,7 @@ static bool finish(struct wane__tend *t) {
     }
     bool empty = wane__orphan_has_empty(), dead = wane__large_any_dead();
     t->left |= news || empty || dead || going != NULL || wane__heap_retired();
-    size_t bytes = wane__heap_bytes();
-    t->returned = t->bytes > bytes ? t->bytes - bytes : 0;
+    note_returned(t);
     return true;
 }
 
@@ -204,6 +208,7 @@ static void give_up(struct wane__tend *t) {
     join(&going, t->taken);
     t->taken = NULL;
     t->left = true;
+    note_returned(t);
     bool begun = t->phase > 0;
     t->phase = PHASES;
     if (begun) /* what called for this round was not seen to */
@@ -216,6 +221,10 @@ bool wane__heap_tend_some(struct wane__tend *t) {
     if (t->phase == PHASES) /* by another; perhaps while the lock was let go */
         return false;
     struct wane__tend *round = open != NULL ? open : t;
+    if (noted && round != t && round->all) {
+        give_up(t);
+        return false;
+    }
     open = round;
     if (noted) {
         give_up(round);

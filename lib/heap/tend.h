@@ -23,6 +23,7 @@ struct wane__tend {
     bool left;       /* the result: come again after the delay */
     size_t returned; /* the result of a round with `all`: bytes that went back to the system */
 
+    bool unclear; /* the bracket wait has failed once: it is not tried again */
     unsigned phase;
     int budget;                /* of the piece that is under way: what it may still do */
     bool pressure;             /* what is empty in some classes is wanted in others: it stays warm */
@@ -34,6 +35,12 @@ struct wane__tend {
     unsigned arena;            /* where the sweep goes on */
 };
 
+/* The bracket wait: others need the locks that it is made under, so it fails once a round at most. */
+static inline bool wane__tend_wait(struct wane__tend *t) {
+    t->unclear = t->unclear || !t->waiter(t->arg);
+    return !t->unclear;
+}
+
 /* Costs of what a piece does: one is less than half a microsecond. */
 enum { WANE__TEND_PIECE = 256, WANE__TEND_PAGE = 1, WANE__TEND_HEAP = 2, WANE__TEND_ZEROING = 32 };
 
@@ -44,7 +51,8 @@ void wane__heap_tend_begin(struct wane__tend *t);
  * Background: one piece. It drains what nobody else drains, takes pages that were empty for the delay, calls t->waiter(t->arg) if
  * there are any, and gives their memory back. True: there is more to do. False: the round is over, and the results are
  * there. While somebody has noted pages (wane__heap_xnoted) the round ends early; one with `all` asks for that to end before
- * each piece. A round of another that is open is finished first, and its thread finds it over.
+ * each piece. A round of another that is open is finished first, and its thread finds it over; but where pages are noted, one with `all`, whose
+ * thread asks for that to end, is left to it.
  */
 bool wane__heap_tend_some(struct wane__tend *t);
 

@@ -34,6 +34,8 @@ size_t wane__give_back(bool all, bool *ret_more) {
     }
     if (unlikely(gave_up))
         wane__record_reap();
+    if (all && t.left) /* the collector thread comes again for it */
+        wane__tend_call();
     *ret_more = t.left;
     return all ? t.returned : 0;
 }

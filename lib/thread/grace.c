@@ -51,6 +51,14 @@ static bool trylock(void) {
 
 static void unlock(void) { store_release(&xlock, 0u); /* [order:consumer] */ }
 
+static uint32_t xlock_wanted; /* by a fork */
+
+/* By who takes the lock again and again; outside brackets. */
+static void unlock_for_fork(void) {
+    unlock();
+    wane__give_way(&xlock_wanted);
+}
+
 static bool anything_waits(void) {
     if (load_relaxed(&xwanted))
         return true;
@@ -352,7 +360,7 @@ bool wane__calls_turn_some(void) {
     }
     store_relaxed(&xcalls_left, left);
     store_relaxed(&xcalls_taken, l);
-    unlock();
+    unlock_for_fork();
     return l != NULL;
 }
 
@@ -442,7 +450,7 @@ struct wane__header *wane__blocks_next(struct wane__record *from) {
 
 void wane__blocks_end(struct wane__record *from) {
     blocks_become_due(&from->blocks);
-    unlock();
+    unlock_for_fork();
 }
 
 uint64_t wane__blocks_bytes(void) {
@@ -467,8 +475,10 @@ static void blocks_fork_child(void) {
 }
 
 void wane__grace_fork_prepare(void) {
+    add_relaxed(&xlock_wanted, 1u);
     while (!trylock())
         sched_yield();
+    sub_relaxed(&xlock_wanted, 1u);
 }
 
 void wane__grace_fork_parent(void) { unlock(); }

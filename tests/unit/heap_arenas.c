@@ -388,6 +388,33 @@ TEST(a_round_within_another) {
     heap_leave(heap);
 }
 
+/* While pages are noted a round of the background does not end one with `all`, whose thread waits until they are not. */
+TEST(a_round_of_all_is_not_given_up_by_another) {
+    struct wane__heap *heap = heap_enter();
+    for (unsigned pieces = 1; pieces < 30; pieces++) {
+        fill(heap);
+        drop_all(heap);
+        struct wane__tend all = {.all = true, .waiter = bracket_wait};
+        wane__heap_tend_begin(&all);
+        unsigned done = 0;
+        while (done < pieces && wane__heap_tend_some(&all))
+            done++;
+        if (done == pieces) {
+            struct wane__tend other = {.now_ns = test_now_ns() + SECOND, .waiter = bracket_wait};
+            wane__heap_tend_begin(&other);
+            wane__heap_xnoted = true;
+            CHECK(!wane__heap_tend_some(&other));
+            CHECK(other.left);
+            wane__heap_xnoted = false;
+        }
+        while (wane__heap_tend_some(&all)) {
+        }
+        CHECK_EQ_UINT(wane__heap_bytes(), 0);
+        CHECK(all.returned > 0);
+    }
+    heap_leave(heap);
+}
+
 /* The child of a fork between two pieces has all memory that is not free, and no page that is free and not zero. */
 TEST(a_fork_between_two_pieces) {
     struct wane__heap *heap = heap_enter();
