@@ -347,16 +347,23 @@ TEST(a_piece_gives_back_little) {
     heap_leave(heap);
 }
 
+/* Fills the heap, empties it, and does so many pieces of a round. False: it was over before. */
+static bool begin_round(struct wane__heap *heap, struct wane__tend *t, unsigned pieces) {
+    fill(heap);
+    drop_all(heap);
+    wane__heap_tend_begin(t);
+    unsigned done = 0;
+    while (done < pieces && wane__heap_tend_some(t))
+        done++;
+    return done == pieces;
+}
+
 /* Somebody notes pages between two pieces: nothing more is given back, and nothing is lost. */
 TEST(a_round_is_given_up) {
     struct wane__heap *heap = heap_enter();
     for (unsigned pieces = 1; pieces < 30; pieces++) {
-        fill(heap);
-        drop_all(heap);
         struct wane__tend t = {.all = true, .waiter = bracket_wait};
-        wane__heap_tend_begin(&t);
-        for (unsigned i = 0; i < pieces && wane__heap_tend_some(&t); i++) {
-        }
+        (void)begin_round(heap, &t, pieces);
         size_t bytes = wane__heap_bytes();
         wane__heap_xnoted = true;
         CHECK(!wane__heap_tend_some(&t));
@@ -375,12 +382,8 @@ TEST(a_round_is_given_up) {
 TEST(a_round_within_another) {
     struct wane__heap *heap = heap_enter();
     for (unsigned pieces = 1; pieces < 30; pieces++) {
-        fill(heap);
-        drop_all(heap);
         struct wane__tend t = {.now_ns = test_now_ns() + SECOND, .waiter = bracket_wait};
-        wane__heap_tend_begin(&t);
-        for (unsigned i = 0; i < pieces && wane__heap_tend_some(&t); i++) {
-        }
+        (void)begin_round(heap, &t, pieces);
         (void)heap_trim(bracket_wait);
         CHECK_EQ_UINT(wane__heap_bytes(), 0);
         CHECK(!wane__heap_tend_some(&t));
@@ -392,14 +395,8 @@ TEST(a_round_within_another) {
 TEST(a_round_of_all_is_not_given_up_by_another) {
     struct wane__heap *heap = heap_enter();
     for (unsigned pieces = 1; pieces < 30; pieces++) {
-        fill(heap);
-        drop_all(heap);
         struct wane__tend all = {.all = true, .waiter = bracket_wait};
-        wane__heap_tend_begin(&all);
-        unsigned done = 0;
-        while (done < pieces && wane__heap_tend_some(&all))
-            done++;
-        if (done == pieces) {
+        if (begin_round(heap, &all, pieces)) {
             struct wane__tend other = {.now_ns = test_now_ns() + SECOND, .waiter = bracket_wait};
             wane__heap_tend_begin(&other);
             wane__heap_xnoted = true;
